@@ -1,0 +1,1 @@
+"""Land and logistics analysis: tables in, tables out."""

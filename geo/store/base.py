@@ -1,0 +1,146 @@
+"""The protocol of a store: what is kept, what can be asked, and the one place that every read of land data passes.
+
+A store keeps canonical layers (``geo.layers.schema``), loads and runs. Frames come out as they went in: canonical
+columns in schema order, dates as ``datetime64[s]``, text as ``object``/``str`` with ``None``, ``json`` fields as Python objects,
+geometry in EPSG:4490. The same question to either store gives the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import geopandas as gpd
+import pandas as pd
+
+Bounds = tuple[float, float, float, float]
+Frame = gpd.GeoDataFrame | pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a reader may see: ``None`` means all. Every read takes one; accounts fill it in later.
+
+    Parameters
+    ----------
+    layers : names of layers that may be read; reading another raises ``NotFound``
+    towns : values of ``town``; rows of other towns do not exist for this reader (in layers that have the field)
+    columns : names of attribute columns; the key and geometry always come along
+    """
+
+    layers: frozenset[str] | None = None
+    towns: frozenset[str] | None = None
+    columns: frozenset[str] | None = None
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to one layer.
+
+    Parameters
+    ----------
+    layer : canonical layer name
+    bbox : west, south, east, north in EPSG:4490; rows whose envelope meets it (edges included)
+    equals : field -> value or tuple of values (any of them); fields from the schema only, ``None`` never matches
+    minimum, maximum : field -> number, both inclusive; rows without a value do not match
+    columns : attribute columns wanted, ``None`` for all; the key always comes along
+    limit : at most so many rows, ``None`` for all
+    after : key of the last row of the page before; rows come in ascending order of the key (binary order of its UTF-8)
+    geometry : whether geometry is wanted
+    """
+
+    layer: str
+    bbox: Bounds | None = None
+    equals: Mapping[str, Any] = field(default_factory=dict)
+    minimum: Mapping[str, float] = field(default_factory=dict)
+    maximum: Mapping[str, float] = field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
+    limit: int | None = None
+    after: str | None = None
+    geometry: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One import: which file, what came of its rows. ``read == stored + quarantined``, of ``stored`` some ``repaired``."""
+
+    load_id: str
+    layer: str
+    file_name: str
+    sha256: str
+    profile: str
+    source_crs: str
+    loaded_at: str  # ISO 8601 with offset, Asia/Shanghai
+    data_date: str | None
+    read: int
+    stored: int
+    repaired: int
+    quarantined: int
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One analysis: as-of date, rule set, parameters and the loads it saw, and a summary of what it found."""
+
+    run_id: str
+    as_of: str
+    ruleset: str
+    ruleset_sha256: str
+    parameters: dict[str, Any]
+    loads: tuple[str, ...]
+    started_at: str
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """What both stores can do. A store is opened per process and may be used from several threads."""
+
+    def revision(self) -> str:
+        """A token that changes with every committed load or run, and only then."""
+
+    def write_load(
+        self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Literal["replace", "append"] = "replace"
+    ) -> None:
+        """Store the rows of one import, its quarantine and its record in one transaction.
+
+        ``features`` holds the canonical columns of ``load.layer`` (missing ones are stored as null). ``replace`` takes
+        the place of the layer's rows (and of its earlier quarantine); ``append`` adds and raises ``InvalidInput`` when
+        a key is there already. Nothing is written when anything fails.
+        """
+
+    def write_run(self, run: Run, layers: Mapping[str, Frame]) -> None:
+        """Store a run and its derived layers in one transaction; rows of earlier runs are replaced.
+
+        The record of earlier runs (parameters, summary) stays.
+        """
+
+    def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:
+        """Rows of a layer in ascending order of its key; a ``GeoDataFrame`` where the layer has geometry and it is wanted.
+
+        Raises
+        ------
+        NotFound
+            The layer does not exist or is outside the scope.
+        InvalidParameter
+            A field that the layer does not have.
+        """
+
+    def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
+        """How many rows ``read`` would give without ``limit`` and ``after``."""
+
+    def bounds(self, layer: str, scope: Scope = EVERYTHING) -> Bounds | None:
+        """West, south, east, north of a layer; ``None`` where it is empty or has no geometry."""
+
+    def loads(self) -> list[Load]:
+        """All loads, oldest first."""
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+
+    def close(self) -> None:
+        """Release connections and files."""
