@@ -7,14 +7,14 @@ roundings in circulation and are not used.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from geo.errors import InvalidParameter
 
 M2_PER_MU = 2000 / 3
 M2_PER_HA = 10_000.0
 
-Number = TypeVar("Number")
+Number = TypeVar("Number", bound=Any)
 
 # unit as written in a mapping profile -> (canonical unit, factor)
 _FACTORS: dict[str, tuple[str, Fraction]] = {
@@ -42,12 +42,12 @@ _FACTORS: dict[str, tuple[str, Fraction]] = {
 
 def mu(area_m2: Number) -> Number:
     """Area in mu of an area in square metres (scalar, array or Series)."""
-    return area_m2 * 3 / 2000  # type: ignore[operator,no-any-return]
+    return area_m2 * 3 / 2000
 
 
 def m2(area_mu: Number) -> Number:
     """Area in square metres of an area in mu (scalar, array or Series)."""
-    return area_mu * 2000 / 3  # type: ignore[operator,no-any-return]
+    return area_mu * 2000 / 3
 
 
 def factor_to_stored(unit: str, stored: str) -> float:

@@ -1,21 +1,22 @@
 """The protocol of a store: what is kept, what can be asked, and the one place that every read of land data passes.
 
 A store keeps canonical layers (``geo.layers.schema``), loads and runs. Frames come out as they went in: canonical
-columns in schema order, dates as ``datetime64[s]``, text as ``object``/``str`` with ``None``, ``json`` fields as Python objects,
-geometry in EPSG:4490. The same question to either store gives the same answer.
+columns in schema order, dates as ``datetime64[s]``, text as ``object`` with ``None``, integers as ``Int64``, booleans
+as ``boolean``, ``json`` fields as Python objects, geometry in EPSG:4490. The same question to either store gives the
+same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import geopandas as gpd
 import pandas as pd
 
 Bounds = tuple[float, float, float, float]
-Frame = gpd.GeoDataFrame | pd.DataFrame
+Frame: TypeAlias = gpd.GeoDataFrame | pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One import: which file, what came of its rows. ``read == stored + quarantined``, of ``stored`` some ``repaired``."""
+    """One import: which file, what came of its rows. ``read == stored + quarantined``; ``repaired`` ones are stored."""
 
     load_id: str
     layer: str
@@ -120,7 +121,7 @@ class Store(Protocol):
         """
 
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:
-        """Rows of a layer in ascending order of its key; a ``GeoDataFrame`` where the layer has geometry and it is wanted.
+        """Rows of a layer in ascending order of its key; a ``GeoDataFrame`` where there is geometry and it is wanted.
 
         Raises
         ------

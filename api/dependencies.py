@@ -1,0 +1,76 @@
+"""What handlers get: the store, the tiles, parsed query parameters; handlers see values, never strings to parse."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from geo.errors import InvalidParameter, NotFound
+from geo.store.base import Bounds, Run, Store
+from maps.tiles.source import TileSource
+
+
+def get_store(request: Request) -> Store:
+    """The store of this service."""
+    store: Store = request.app.state.store
+    return store
+
+
+def get_tiles(request: Request) -> TileSource:
+    """The tiles of this service."""
+    tiles: TileSource = request.app.state.tiles
+    return tiles
+
+
+def get_base_url(request: Request) -> str:
+    """Scheme and host as the client wrote them, without a trailing slash."""
+    return str(request.base_url).rstrip("/")
+
+
+def get_bbox(
+    bbox: Annotated[str | None, Query(description="西,南,东,北（经纬度，CGCS2000）")] = None,
+) -> Bounds | None:
+    """``bbox=west,south,east,north`` in degrees."""
+    if bbox is None:
+        return None
+    try:
+        values = [float(part) for part in bbox.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4 or not all(math.isfinite(value) for value in values):
+        raise InvalidParameter(
+            f"bbox“{bbox[:80]}”应为四个数：西,南,东,北", where="bbox", remedy="例如 119.8,31.9,120.1,32.2"
+        )
+    west, south, east, north = values
+    if south > north or west > east:
+        raise InvalidParameter("bbox 的次序应为 西,南,东,北", where="bbox")
+    return west, south, east, north
+
+
+def latest_run(store: Annotated[Store, Depends(get_store)]) -> Run:
+    """The newest run; ``NotFound`` where nothing was analysed."""
+    runs = store.runs()
+    if not runs:
+        raise NotFound("还没有分析结果", where="runs", remedy="请先运行 lianpian analyse")
+    return runs[-1]
+
+
+def known_parameters(request: Request, allowed: frozenset[str]) -> None:
+    """Refuse a query parameter that means nothing here, instead of ignoring a filter in silence."""
+    unknown = sorted(set(request.query_params) - allowed)
+    if unknown:
+        raise InvalidParameter(
+            f"未知参数：{'、'.join(name[:40] for name in unknown)}",
+            where="query",
+            remedy="可用：" + "、".join(sorted(allowed)),
+        )
+
+
+StoreDep = Annotated[Store, Depends(get_store)]
+TilesDep = Annotated[TileSource, Depends(get_tiles)]
+BaseUrlDep = Annotated[str, Depends(get_base_url)]
+BboxDep = Annotated[Bounds | None, Depends(get_bbox)]
+RunDep = Annotated[Run, Depends(latest_run)]
+LimitDep = Annotated[int, Query(ge=1, le=10_000, description="每页最多条数")]

@@ -1,0 +1,70 @@
+"""Errors as RFC 9457 problem+json: a stable type, a Chinese detail, where it is, how to mend it, a request id."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from geo.errors import LianpianError
+
+_log = logging.getLogger("lianpian")
+MEDIA_TYPE = "application/problem+json"
+
+_HTTP_DETAIL = {404: "没有这个地址", 405: "不支持这种请求方法", 413: "请求内容过大"}
+
+
+def problem(
+    request: Request, status: int, kind: str, detail: str, *, where: str = "", remedy: str = "", errors: Any = None
+) -> JSONResponse:
+    """One problem document."""
+    body = {
+        "type": f"/problems/{kind}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": getattr(request.state, "request_id", ""),
+    }
+    if where:
+        body["where"] = where
+    if remedy:
+        body["remedy"] = remedy
+    if errors is not None:
+        body["errors"] = errors
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Turn every error of the application into a problem document; the one place where that is done."""
+
+    @app.exception_handler(LianpianError)
+    async def ours(request: Request, error: LianpianError) -> JSONResponse:
+        return problem(request, error.status, error.kind, error.detail, where=error.where, remedy=error.remedy)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+            for item in error.errors()
+        ]
+        # A bad address or query is the caller's wording (400); a body that does not fit its schema is 422.
+        in_body = any(item["loc"] and item["loc"][0] == "body" for item in error.errors())
+        status = 422 if in_body else 400
+        return problem(request, status, "invalid-parameter", "请求参数不合要求", errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
+        return problem(request, error.status_code, kind, _HTTP_DETAIL.get(error.status_code, str(error.detail)))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        # The cause goes to the log under the request id, never to the caller.
+        _log.error("request %s failed", getattr(request.state, "request_id", ""), exc_info=error)
+        return problem(request, 500, "failure", "服务内部错误，请把请求编号告诉管理员")

@@ -1,0 +1,34 @@
+"""Settings: flag > environment ``LIANPIAN_*`` > ``.env`` > ``lianpian.toml`` > default."""
+
+from __future__ import annotations
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Settings(BaseSettings):
+    """What a service or a command needs to know; no secret has a default.
+
+    ``store`` a GeoPackage path or ``postgresql://…`` · ``host``, ``port`` where to serve · ``organisation`` named on
+    sheets.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="LIANPIAN_", env_file=".env", toml_file="lianpian.toml", extra="ignore", frozen=True
+    )
+
+    store: str = "var/lianpian.gpkg"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    organisation: str = ""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The order of precedence, highest first."""
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)

@@ -1,0 +1,310 @@
+"""Idle land: rules A (not started) and B (stalled) of 闲置土地处置办法, strictly by calendar, in three-valued logic.
+
+Facts dated after the as-of date do not exist yet. A missing input matters only where the answer depends on it; then the
+parcel is "not assessed" and says what is missing. Every finding is a suspicion until a person confirms it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from geo.land.calendar import NEVER, Days, add_years, days
+from geo.land.findings import evidence_of, findings_frame
+from geo.land.rules import IdleRules
+
+Flags = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+_DAY = np.timedelta64(1, "D")
+_UNDER_WAY = ("building", "suspended", "completed", "producing", "stopped")
+_DONE = ("completed", "producing", "stopped")
+
+_EVIDENCE = (
+    "start_due", "handover_date", "contract_date", "status", "started_on", "foundation_kind", "permit_date",
+    "pit_done_date", "piles_done_date", "foundation_pct", "suspended_on", "resumed_on", "completed_on",
+    "area_developed_m2", "area_due_m2", "investment_made_yuan", "investment_due_yuan", "delay_cause", "delay_from",
+    "delay_to", "land_price_yuan", "supply_kind", "tenure",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How excuses move the two dates: days excused before the first and before the second year was complete (n,).
+
+    ``running`` an excuse still runs at the as-of date · ``undated`` an excuse without beginning was set aside.
+    """
+
+    first_days: Ints
+    second_days: Ints
+    running: Flags
+    undated: Flags
+
+
+def excused(due: Days, parcel: Ints, begin: Days, end: Days, as_of: np.datetime64, rules: IdleRules) -> Clock:
+    """Days that excuses take out of the idle period.
+
+    Parameters
+    ----------
+    due : (n,) day on which construction was due
+    parcel : (k,) row of the parcel each excuse belongs to
+    begin, end : (k,) first and last day, both included; an excuse without end runs on, one without beginning is set aside
+    as_of : day
+    rules : idle rules
+
+    Notes
+    -----
+    Overlapping excuses count once. An excuse counts only when it began before the year in question was complete on the
+    clock net of the excuses already counted (办法第八条; 最高人民法院 (2017)最高法行申5480号).
+    """
+    n = len(due)
+    first, second = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    undated = np.zeros(n, bool)
+    undated[parcel[np.isnat(begin)]] = True
+    running = np.zeros(n, bool)
+    open_end = np.isnat(end) | (end > as_of)
+    last = np.where(open_end, as_of, end)
+    start = np.maximum(begin, due[parcel] + _DAY)
+    usable = ~np.isnat(start) & (begin <= as_of) & (start <= last)
+    order = np.lexsort((last, start, parcel))
+    order = order[usable[order]]
+    parcel, start, last, open_end = parcel[order], start[order], last[order], open_end[order]
+    year1, year2 = add_years(due, rules.idle_years), add_years(due, rules.takeback_years)
+    covered = due.copy()
+    # One round per excuse of the parcel that has most of them: the second waits for the clock that the first has moved.
+    turn = np.arange(len(parcel)) - np.searchsorted(parcel, parcel, side="left")
+    for k in range(int(turn.max()) + 1 if len(turn) else 0):
+        row = turn == k
+        owner, to = parcel[row], last[row]
+        fresh = np.maximum(start[row], covered[owner] + _DAY)
+        gained = np.maximum((to - fresh).astype(np.int64) + 1, 0)
+        counts1 = fresh <= year1[owner] + first[owner]
+        counts2 = fresh <= year2[owner] + second[owner]
+        first[owner] += np.where(counts1, gained, 0)
+        second[owner] += np.where(counts2, gained, 0)
+        running[owner] |= open_end[row] & counts2
+        covered[owner] = np.maximum(covered[owner], to)
+    return Clock(first, second, running, undated)
+
+
+def assess_idle(
+    parcels: gpd.GeoDataFrame, delays: pd.DataFrame | None, rules: IdleRules, as_of: np.datetime64
+) -> gpd.GeoDataFrame:
+    """Findings of idle land, one row per parcel and rule whose level is not ``ok``.
+
+    Parameters
+    ----------
+    parcels : canonical parcels with ``area_m2``; only those with a supply (contract, allocation, hand-over) are subject
+    delays : canonical ``delays``, or ``None``; the first delay of a parcel may also stand in the parcel itself
+    rules : idle part of a rule set
+    as_of : day, Asia/Shanghai
+
+    Returns
+    -------
+    findings : canonical ``findings`` without run id; levels ``warning``, ``overdue``, ``idle_1y``, ``idle_2y``
+        (``IDLE_A``), ``idle_stalled`` (``IDLE_B``), ``not_assessed``
+    """
+    as_of = as_of.astype("datetime64[D]")
+    subject = parcels[["supply_kind", "contract_date", "start_due", "handover_date"]].notna().any(axis=1)
+    table = parcels[subject.to_numpy()].reset_index(drop=True)
+    if table.empty:
+        return findings_frame([], table)
+
+    def known(name: str) -> Days:
+        """A dated fact, unseen where it lies after the as-of date."""
+        value = days(table[name].to_numpy())
+        return np.where(value <= as_of, value, NEVER)
+
+    due, handover = days(table["start_due"].to_numpy()), days(table["handover_date"].to_numpy())
+    silent = np.isnat(due)
+    due = np.where(silent, add_years(handover, rules.grace_years), due)
+    started, contradiction = _started(table, known)
+    clock = _clock(table, delays, due, handover, silent, rules, as_of)
+    completed = ~np.isnat(known("completed_on")) | _is(table, "status", _DONE)
+
+    frames = [
+        _rule_a(table, due, started, contradiction, clock, rules, as_of),
+        _rule_b(table, started, completed, known, rules, as_of),
+    ]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return findings_frame([], table)
+    return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=parcels.crs)
+
+
+def _is(table: pd.DataFrame, field: str, words: tuple[str, ...]) -> Flags:
+    return np.asarray(table[field].isin(words), dtype=bool)
+
+
+def _started(table: pd.DataFrame, known: Any) -> tuple[Flags | Any, Flags]:
+    """Whether construction has started: (n,) float 1 yes, 0 no, nan unknown; and whether evidence contradicts itself.
+
+    Started means permit and foundation by kind (办法第三十条: pit dug, all piles driven, a third of other foundations).
+    """
+    said_started = ~np.isnat(known("started_on"))
+    status_started, status_not = _is(table, "status", _UNDER_WAY), _is(table, "status", ("not_started",))
+    completed = ~np.isnat(known("completed_on"))
+    permit = ~np.isnat(known("permit_date"))
+    kind = table["foundation_kind"].to_numpy(dtype=object)
+    third = 3 * table["foundation_pct"].to_numpy(dtype=float, na_value=np.nan) >= 100
+    done = np.select(
+        [kind == "pit", kind == "pile", kind == "other"],
+        [~np.isnat(known("pit_done_date")), ~np.isnat(known("piles_done_date")), third],
+        default=False,
+    )
+    by_facts = np.asarray(pd.notna(kind), dtype=bool)
+    state = np.full(len(table), np.nan)
+    state[status_not] = 0.0
+    state[said_started | status_started] = 1.0
+    facts = (permit & done).astype(float)
+    contradiction = (
+        (status_not & said_started) | (by_facts & said_started & (facts == 0)) | (by_facts & status_not & (facts == 1))
+    )
+    state = np.where(by_facts, facts, state)
+    state[completed] = 1.0
+    contradiction &= ~completed
+    # What was said and what was built disagree: a person has to look; nothing is believed.
+    state[contradiction] = np.nan
+    return state, contradiction
+
+
+def _clock(
+    table: pd.DataFrame, delays: pd.DataFrame | None, due: Days, handover: Days, silent: Flags, rules: IdleRules,
+    as_of: np.datetime64,
+) -> Clock:  # fmt: skip
+    row = np.arange(len(table))
+    own = _is(table, "delay_cause", rules.excusing)
+    late = ~silent & (
+        handover > due
+    )  # land handed over after the agreed start: ground of Art. 8 (1) for the days between
+    parcel = [row[own], row[late]]
+    begin = [days(table["delay_from"].to_numpy())[own], due[late]]
+    end = [days(table["delay_to"].to_numpy())[own], handover[late]]
+    if delays is not None and len(delays):
+        place = pd.Series(row, index=table["parcel_id"].to_numpy())
+        place = place[~place.index.duplicated()]
+        listed = delays[delays["delay_cause"].isin(rules.excusing) & delays["parcel_id"].isin(place.index)]
+        parcel.append(place.reindex(listed["parcel_id"]).to_numpy(dtype=np.int64))
+        begin.append(days(listed["delay_from"].to_numpy()))
+        end.append(days(listed["delay_to"].to_numpy()))
+    return excused(due, np.concatenate(parcel), np.concatenate(begin), np.concatenate(end), as_of, rules)
+
+
+def _rule_a(
+    table: gpd.GeoDataFrame, due: Days, started: Any, contradiction: Flags, clock: Clock, rules: IdleRules,
+    as_of: np.datetime64,
+) -> gpd.GeoDataFrame:  # fmt: skip
+    offset = _DAY if rules.year_full_on == "next_day" else np.timedelta64(0, "D")
+    hold1 = add_years(due, rules.idle_years) + clock.first_days.astype("timedelta64[D]") + offset
+    hold2 = add_years(due, rules.takeback_years) + clock.second_days.astype("timedelta64[D]") + offset
+    warn_from = due - np.timedelta64(rules.warn_days, "D")
+    dated = ~np.isnat(due)
+    level = np.select(
+        [as_of >= hold2, as_of >= hold1, as_of > due, as_of >= warn_from],
+        ["idle_2y", "idle_1y", "overdue", "warning"],
+        default="ok",
+    ).astype(object)
+    level[~dated] = "not_assessed"
+    level[(level != "ok") & np.isnan(started)] = "not_assessed"
+    level[started == 1] = "ok"
+    since = np.select(
+        [level == "idle_2y", level == "idle_1y", level == "overdue", level == "warning"],
+        [hold2, hold1, due + _DAY, warn_from], default=NEVER,
+    )  # fmt: skip
+    upcoming = np.select(
+        [level == "idle_1y", level == "overdue", level == "warning"], [hold2, hold1, due + _DAY], default=NEVER
+    )
+    upcoming = np.where(clock.running, NEVER, upcoming)
+    rows = np.flatnonzero(level != "ok")
+    fee, fee_missing = _fee(table, level, rules)
+    missing = [
+        _missing_a(bool(dated[i]), float(started[i]), bool(contradiction[i]), bool(clock.undated[i])) + fee_missing[i]
+        for i in rows
+    ]
+    excused_days = np.where(level == "idle_2y", clock.second_days, clock.first_days)
+    reading = [
+        {"start_due": str(due[i]) if dated[i] else None, "excused_days": int(excused_days[i]),
+         "year_full_on": rules.year_full_on, "collective": bool(table["tenure"].iloc[i] == "collective"),
+         "unverified": list(rules.unverified)}
+        for i in rows
+    ]  # fmt: skip
+    return findings_frame(
+        rows, table, kind="idle", rule="IDLE_A", level=level[rows], since=since[rows], as_of=as_of,
+        next_date=upcoming[rows], fee_yuan=fee[rows], evidence=evidence_of(table, rows, _EVIDENCE, reading),
+        missing=missing, source=rules.source,
+    )  # fmt: skip
+
+
+def _missing_a(dated: bool, started: float, contradiction: bool, undated: bool) -> list[str]:
+    missing = [] if dated else ["start_due", "handover_date"]
+    if np.isnan(started):
+        missing.append("contradiction:started_on" if contradiction else "started_on")
+    return [*missing, *(["delay_from"] if undated else [])]
+
+
+def _fee(table: pd.DataFrame, level: NDArray[np.object_], rules: IdleRules) -> tuple[Any, list[list[str]]]:
+    """Idle fee in yuan, half up to the cent; ``nan`` with a reason where it cannot be computed."""
+    price = table["land_price_yuan"].to_numpy(dtype=float, na_value=np.nan)
+    owed = level == "idle_1y"
+    collective, leased = _is(table, "tenure", ("collective",)), _is(table, "supply_kind", ("lease",))
+    computable = owed & (price > 0) & ~collective & ~leased
+    cents = np.rint(np.where(computable, price, 0) * 100).astype(np.int64)
+    numerator, denominator = rules.fee_rate
+    fee = np.where(computable, (2 * cents * numerator + denominator) // (2 * denominator) / 100, np.nan)
+    unknown = owed & np.isnan(price) & ~collective & ~leased
+    odd = owed & (price <= 0) & ~collective & ~leased
+    reason = np.select(
+        [unknown, odd, owed & leased], ["land_price_yuan", "land_price_yuan<=0", "fee_base_of_lease"], default=""
+    )
+    return fee, [[str(item)] if item else [] for item in reason]
+
+
+def _below(part: Any, whole: Any, ratio: tuple[int, int]) -> Any:
+    """part/whole < ratio in whole hundredths: 1 true, 0 false, nan unknown. Exactly the ratio is not below."""
+    known = ~(np.isnan(part) | np.isnan(whole)) & (whole > 0)
+    small = np.rint(np.where(known, part, 0) * 100).astype(np.int64)
+    large = np.rint(np.where(known, whole, 0) * 100).astype(np.int64)
+    return np.where(known, (small * ratio[1] < large * ratio[0]).astype(float), np.nan)
+
+
+def _rule_b(
+    table: gpd.GeoDataFrame, started: Any, completed: Flags, known: Any, rules: IdleRules, as_of: np.datetime64
+) -> gpd.GeoDataFrame:
+    number = {
+        name: table[name].to_numpy(dtype=float, na_value=np.nan)
+        for name in ("area_developed_m2", "area_due_m2", "investment_made_yuan", "investment_due_yuan")
+    }
+    area = _below(number["area_developed_m2"], number["area_due_m2"], rules.developed_below)
+    money = _below(number["investment_made_yuan"], number["investment_due_yuan"], rules.invested_below)
+    low = np.where((area == 1) | (money == 1), 1.0, np.where((area == 0) & (money == 0), 0.0, np.nan))
+    suspended, resumed = known("suspended_on"), known("resumed_on")
+    offset = _DAY if rules.year_full_on == "next_day" else np.timedelta64(0, "D")
+    hold = add_years(suspended, rules.suspended_years) + offset
+    open_stop = ~np.isnat(suspended) & ~(resumed >= suspended)
+    stopped_year = np.where(open_stop, (as_of >= hold).astype(float), 0.0)
+    # "Suspended" without a date: how long is unknown.
+    stopped_year[_is(table, "status", ("suspended",)) & np.isnat(suspended)] = np.nan
+    candidate = (started == 1) & ~completed & (stopped_year != 0) & (low != 0)
+    level = np.where((stopped_year == 1) & (low == 1), "idle_stalled", "not_assessed").astype(object)
+    rows = np.flatnonzero(candidate)
+    missing = [
+        ([] if not np.isnan(stopped_year[i]) else ["suspended_on"])
+        + ([] if not np.isnan(low[i]) else [name for name, value in number.items() if np.isnan(value[i])])
+        for i in rows
+    ]
+    reading = [
+        {"discretionary": True, "developed_below": list(rules.developed_below),
+         "invested_below": list(rules.invested_below), "unverified": list(rules.unverified)}
+        for _ in rows
+    ]  # fmt: skip
+    return findings_frame(
+        rows, table, kind="idle", rule="IDLE_B", level=level[rows],
+        since=np.where(level == "idle_stalled", hold, NEVER)[rows], as_of=as_of,
+        next_date=np.full(len(rows), NEVER), fee_yuan=np.full(len(rows), np.nan),
+        evidence=evidence_of(table, rows, _EVIDENCE, reading), missing=missing, source=rules.source,
+    )  # fmt: skip

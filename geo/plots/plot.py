@@ -1,0 +1,439 @@
+"""Plots: connected groups of pieces that reach the wanted area, wide enough, with all that explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from geo import crs
+from geo.layers.schema import WORDS
+from geo.plots import shape
+from geo.plots.contiguity import Relation, relate
+from geo.plots.exclusion import Pieces, Walls, cut
+from geo.plots.parameters import PlotRules
+from geo.units import mu
+
+Geometries = NDArray[np.object_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Below a square millimetre a difference of areas is rounding.
+AREA_SLACK_M2 = 1e-6
+
+_REASON_ZH = {"overlap": "与他宗重叠", "setback": "退让范围", "sliver": "细碎余地"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlotSet:
+    """What the search found; geometry in EPSG:4490, areas ellipsoidal m².
+
+    ``plots``, ``members``, ``leftovers`` are canonical derived layers without run id · ``ladder`` number and mu of
+    plots by gap · ``balance`` the land account: eligible = cut + plots + leftovers.
+    """
+
+    plots: gpd.GeoDataFrame
+    members: gpd.GeoDataFrame
+    leftovers: gpd.GeoDataFrame
+    ladder: list[dict[str, float]]
+    balance: dict[str, float]
+    unassessed_barriers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Land:
+    """A part of a piece that belongs to a plot or is left over."""
+
+    geometry: shapely.Geometry
+    piece: int
+    area_m2: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Leftover:
+    """Land in no plot: why, and how much land the group it came from had."""
+
+    land: _Land
+    reason: str
+    group_area_m2: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Formed:
+    outline: shapely.Geometry
+    land: list[_Land]
+
+    @property
+    def area_m2(self) -> float:
+        return float(sum(part.area_m2 for part in self.land))
+
+
+def find_plots(
+    eligible: gpd.GeoDataFrame,
+    *,
+    others: gpd.GeoDataFrame | None = None,
+    control_lines: gpd.GeoDataFrame | None = None,
+    barriers: gpd.GeoDataFrame | None = None,
+    rules: PlotRules | None = None,
+) -> PlotSet:
+    """Contiguous plots of eligible parcels.
+
+    Parameters
+    ----------
+    eligible : parcels that may be part of a plot (``parcel_id``, ``holder``, ``land_use``, ``town``), EPSG:4490, valid
+    others : parcels that are not eligible; they name what a bridge crosses, and block it where ``bridge_over`` says so
+    control_lines, barriers : canonical layers, or ``None``
+    rules : parameters; the defaults are those of the design
+
+    Returns
+    -------
+    PlotSet
+    """
+    rules = rules or PlotRules()
+    eligible = eligible.sort_values("parcel_id", kind="stable").reset_index(drop=True)
+    if eligible.empty:
+        return _nothing(rules)
+    lon = crs.central_longitude(np.asarray(eligible.geometry.array))
+    metric = _metric(eligible, lon)
+    assert metric is not None
+    other_land = _metric(others, lon)
+    pieces = cut(metric, _metric(control_lines, lon), _metric(barriers, lon), rules)
+    # A parcel's area is ellipsoidal, its parts share it by the plane: so every account adds up exactly.
+    whole_m2 = crs.ellipsoidal_area(np.asarray(eligible.geometry.array))
+    plane = shapely.area(np.asarray(metric.geometry.array))
+    scale = np.divide(whole_m2, plane, out=np.ones_like(plane), where=plane > 0)
+    reach = max(rules.reach_m, *rules.ladder_m)
+    relation = relate(pieces.geometry, _with_forbidden_bridges(pieces.walls, other_land, rules), reach)
+    ladder = []
+    for gap in rules.ladder_m:
+        formed, _ = _form(relation, pieces, scale, max(gap, rules.tolerance_m), rules, account=False)
+        ladder.append(
+            {"gap_m": gap, "plots": len(formed), "mu": round(mu(sum((plot.area_m2 for plot in formed), 0.0)), 2)}
+        )
+    formed, leftovers = _form(relation, pieces, scale, rules.reach_m, rules)
+    formed.sort(key=lambda plot: (-round(plot.area_m2, 3), plot.land[0].piece))
+    losses = pieces.losses.assign(
+        area_m2=shapely.area(np.asarray(pieces.losses["geometry"], dtype=object))
+        * scale[pieces.losses["parcel"].to_numpy(dtype=np.int64)]
+    )
+    members = _members(formed, eligible, whole_m2, pieces, lon)
+    plots = _describe(
+        formed, members, eligible, pieces, relation, losses, other_land, _metric(barriers, lon), rules, lon
+    )
+    rest = _leftovers(leftovers, pieces, eligible, lon)
+    balance = {
+        "eligible_m2": float(whole_m2.sum()),
+        "cut_m2": float(losses["area_m2"].sum()),
+        "plots_m2": float(plots["area_m2"].sum()),
+        "leftovers_m2": float(rest["area_m2"].sum()),
+    }
+    return PlotSet(plots, members.drop(columns="parcel"), rest, ladder, balance, pieces.unassessed)
+
+
+def _metric(layer: gpd.GeoDataFrame | None, lon: float) -> gpd.GeoDataFrame | None:
+    if layer is None or layer.empty:
+        return None
+    moved = crs.to_metric(np.asarray(layer.geometry.array), lon)
+    return layer.set_geometry(gpd.GeoSeries(moved, index=layer.index, crs=crs.metric_crs(lon)), crs=crs.metric_crs(lon))
+
+
+def _area(geometries: Geometries, lon: float) -> Floats:
+    if len(geometries) == 0:
+        return np.empty(0)
+    return crs.ellipsoidal_area(crs.to_storage(geometries, lon))
+
+
+def _with_forbidden_bridges(walls: Walls, others: gpd.GeoDataFrame | None, rules: PlotRules) -> Walls:
+    """Parcels that a bridge may not cross, added to the walls."""
+    if rules.bridge_over == "any" or others is None:
+        return walls
+    use = others["land_use"].fillna("").astype(str)
+    allowed = use.str.startswith(rules.bridge_over) if isinstance(rules.bridge_over, tuple) else use.eq("\0")
+    blocked = others[~allowed]
+    return Walls(
+        np.concatenate([walls.geometry, np.asarray(blocked.geometry.array)]),
+        np.concatenate([walls.kind, np.full(len(blocked), "parcel", dtype=object)]),
+        np.concatenate([walls.name, blocked["parcel_id"].to_numpy(dtype=object)]),
+    )
+
+
+def _form(
+    relation: Relation, pieces: Pieces, scale: Floats, reach_m: float, rules: PlotRules, *, account: bool = True
+) -> tuple[list[_Formed], list[_Leftover]]:
+    """Plots at one gap, and with ``account`` the land that is in none of them."""
+    joined = relation.joined(reach_m, rules.frontage_m)
+    label = relation.components(joined)
+    area_m2 = shapely.area(pieces.geometry) * scale[pieces.parcel]
+    group_area = np.bincount(label, area_m2, minlength=label.max() + 1 if len(label) else 0)
+    large = group_area >= rules.min_area_m2 - AREA_SLACK_M2
+    leftovers = [
+        _Leftover(
+            _Land(pieces.geometry[row], int(row), float(area_m2[row])), "too_small", float(group_area[label[row]])
+        )
+        for row in (np.flatnonzero(~large[label]) if account else ())
+    ]
+    bridge_pair, bridge = relation.bridges(joined, reach_m, rules.tolerance_m)
+    bridge_label = label[relation.pairs[bridge_pair, 0]] if len(bridge_pair) else np.empty(0, dtype=np.int64)
+    formed: list[_Formed] = []
+    for group in np.flatnonzero(large):
+        rows = np.flatnonzero(label == group)
+        outline = _outline(pieces.geometry[rows], bridge[bridge_label == group], rules.tolerance_m)
+        opened = shape.opened(outline, rules.min_width_m)
+        parts = shapely.get_parts(opened)
+        parts = parts[(shapely.get_dimensions(parts) == 2) & (shapely.area(parts) > 1.0)]
+        one = len(shapely.get_parts(outline)) == 1 and len(parts) == 1
+        if one and shapely.area(opened) >= rules.keep * shapely.area(outline):
+            land = [_Land(pieces.geometry[row], int(row), float(area_m2[row])) for row in rows]
+            formed.append(_Formed(outline, land))
+            continue
+        # A corridor is cut, not the plot thrown away: every piece of the opening is judged by itself.
+        rest = pieces.geometry[rows].copy()
+        for part in parts:
+            inside, rest = _split_by(pieces.geometry[rows], rest, part)
+            inside_m2 = shapely.area(inside) * scale[pieces.parcel[rows]]
+            land = [_Land(inside[i], int(rows[i]), float(inside_m2[i])) for i in np.flatnonzero(inside_m2 > 0)]
+            total = float(inside_m2.sum())
+            if total >= rules.min_area_m2 - AREA_SLACK_M2:
+                formed.append(_Formed(part, land))
+            else:
+                leftovers += [_Leftover(item, "too_small", total) for item in land]
+        rest_m2 = shapely.area(rest) * scale[pieces.parcel[rows]]
+        leftovers += [
+            _Leftover(_Land(rest[i], int(rows[i]), float(rest_m2[i])), "too_narrow", float(group_area[group]))
+            for i in np.flatnonzero(rest_m2 > 0)
+        ]
+    return formed, leftovers
+
+
+def _split_by(whole: Geometries, rest: Geometries, part: shapely.Geometry) -> tuple[Geometries, Geometries]:
+    """Each piece inside a part of the opening, and what of its rest lies outside; overlay only where the border runs."""
+    shapely.prepare(part)
+    inside = np.full(len(whole), shapely.from_wkt("POLYGON EMPTY"), dtype=object)
+    covered = shapely.covers(part, whole)
+    inside[covered] = whole[covered]
+    rest = rest.copy()
+    rest[covered] = shapely.from_wkt("POLYGON EMPTY")
+    border = ~covered & shapely.intersects(part, whole)
+    inside[border] = shapely.intersection(whole[border], part)
+    rest[border] = shapely.difference(rest[border], part)
+    return inside, rest
+
+
+def _outline(pieces: Geometries, bridges: Geometries, tolerance_m: float) -> shapely.Geometry:
+    """Pieces and bridges as one ground; cracks that the tolerance counts as touching are closed."""
+    union = shapely.union_all(np.concatenate([pieces, bridges]))
+    reach = max(tolerance_m, 0.01) / 2
+    closed = shapely.buffer(shapely.buffer(union, reach, join_style="mitre"), -reach, join_style="mitre")
+    return shapely.union(closed, union)
+
+
+def _members(
+    formed: list[_Formed], eligible: gpd.GeoDataFrame, whole_m2: Floats, pieces: Pieces, lon: float
+) -> gpd.GeoDataFrame:
+    rows = [
+        (f"LP{number:04d}", pieces.parcel[part.piece], part.area_m2, part.geometry)
+        for number, plot in enumerate(formed, start=1)
+        for part in plot.land
+    ]
+    table = pd.DataFrame(rows, columns=["plot_id", "parcel", "area_m2", "geometry"])
+    grouped = table.groupby(["plot_id", "parcel"], sort=True)
+    result = grouped["area_m2"].sum().reset_index()
+    merged = np.array([shapely.union_all(np.asarray(group)) for _, group in grouped["geometry"]], dtype=object)
+    parcel = result["parcel"].to_numpy(dtype=np.int64)
+    whole = whole_m2[parcel]
+    result["parcel_id"] = eligible["parcel_id"].to_numpy(dtype=object)[parcel]
+    result["share"] = result["area_m2"].to_numpy() / np.where(whole > 0, whole, np.nan)
+    result["member_id"] = result["plot_id"] + "/" + result["parcel_id"].astype(str)
+    geometry = crs.to_storage(merged, lon) if len(merged) else merged
+    return gpd.GeoDataFrame(result, geometry=geometry, crs=crs.STORAGE_CRS)
+
+
+def _leftovers(leftovers: list[_Leftover], pieces: Pieces, eligible: gpd.GeoDataFrame, lon: float) -> gpd.GeoDataFrame:
+    piece = np.array([item.land.piece for item in leftovers], dtype=np.int64)
+    table = pd.DataFrame(
+        {
+            "leftover_id": [f"LO{number:06d}" for number in range(1, len(leftovers) + 1)],
+            "parcel_id": eligible["parcel_id"].to_numpy(dtype=object)[pieces.parcel[piece]],
+            "reason": [item.reason for item in leftovers],
+            "area_m2": [item.land.area_m2 for item in leftovers],
+            "group_area_m2": [item.group_area_m2 for item in leftovers],
+        }
+    )
+    geometry = np.array([item.land.geometry for item in leftovers], dtype=object)
+    moved = crs.to_storage(geometry, lon) if len(geometry) else geometry
+    return gpd.GeoDataFrame(table, geometry=moved, crs=crs.STORAGE_CRS)
+
+
+def _describe(
+    formed: list[_Formed],
+    members: gpd.GeoDataFrame,
+    eligible: gpd.GeoDataFrame,
+    pieces: Pieces,
+    relation: Relation,
+    losses: pd.DataFrame,
+    others: gpd.GeoDataFrame | None,
+    barriers: gpd.GeoDataFrame | None,
+    rules: PlotRules,
+    lon: float,
+) -> gpd.GeoDataFrame:
+    outlines = np.array([plot.outline for plot in formed], dtype=object)
+    parcel_id = eligible["parcel_id"].to_numpy(dtype=object)
+    joined = relation.joined(rules.reach_m, rules.frontage_m)
+    strict = relation.components(relation.joined(rules.tolerance_m, rules.frontage_m))
+    plot_of_piece = np.full(relation.piece_count, -1, dtype=np.int64)
+    for number, plot in enumerate(formed):
+        plot_of_piece[[part.piece for part in plot.land]] = number
+    facing, gap = relation.facing_m(rules.reach_m), relation.gap_m(rules.reach_m)
+    bridge_pair, bridge = relation.bridges(joined, rules.reach_m, rules.tolerance_m)
+    ends = plot_of_piece[relation.pairs] if len(relation.pairs) else np.empty((0, 2), dtype=np.int64)
+    between = _between(bridge_pair, bridge, others, barriers)
+    separated = _separations(relation, joined, ends, pieces, parcel_id, rules)
+    centre, radius = shape.inscribed_circle(outlines)
+    circle = shapely.points(centre) if len(centre) else np.empty(0, dtype=object)
+    place = shapely.get_coordinates(crs.to_storage(circle, lon)) if len(circle) else centre
+    outline_m2, compact = _area(outlines, lon), shape.compactness(outlines)
+    records: list[dict[str, Any]] = []
+    for number, plot in enumerate(formed):
+        plot_id = f"LP{number + 1:04d}"
+        mine = members[members["plot_id"] == plot_id]
+        rows = mine["parcel"].to_numpy(dtype=np.int64)
+        inside = np.flatnonzero(joined & (ends == number).all(axis=1)) if len(ends) else np.empty(0, dtype=np.int64)
+        bridged = inside[gap[inside] > rules.tolerance_m]
+        bridges = [
+            {
+                "a": parcel_id[pieces.parcel[relation.pairs[pair, 0]]],
+                "b": parcel_id[pieces.parcel[relation.pairs[pair, 1]]],
+                "gap_m": round(float(gap[pair]), 2),
+                "facing_m": round(float(facing[pair]), 1),
+                "between": between.get(int(pair), []),
+            }
+            for pair in bridged
+        ]
+        cost = losses[losses["parcel"].isin(rows)].groupby("reason", sort=False)["area_m2"].sum()
+        exclusions = [
+            {"kind": kind, "zh": _reason_zh(str(kind)), "area_m2": round(float(lost), 2)} for kind, lost in cost.items()
+        ]
+        town = eligible["town"].iloc[rows].dropna()
+        pieces_of_plot = np.array([part.piece for part in plot.land], dtype=np.int64)
+        areas = np.array([part.area_m2 for part in plot.land])
+        strict_area = np.bincount(np.unique(strict[pieces_of_plot], return_inverse=True)[1], areas).max()
+        first_town = str(town.mode().iloc[0]) if len(town) else None
+        records.append(
+            {
+                "plot_id": plot_id,
+                "name": f"{first_town or ''}{number + 1}号连片地块",
+                "town": first_town,
+                "area_m2": plot.area_m2,
+                "outline_area_m2": float(outline_m2[number]),
+                "strict_area_m2": float(strict_area),
+                "parcel_count": len(mine),
+                "holder_count": int(eligible["holder"].iloc[rows].dropna().nunique()),
+                "bridge_count": len(bridges),
+                "inscribed_radius_m": float(radius[number]),
+                "compactness": float(compact[number]),
+                "evidence": {
+                    "bridges": bridges,
+                    "exclusions": exclusions,
+                    "separated_by": separated.get(number, []),
+                    "inscribed_circle": {
+                        "lon": float(place[number, 0]),
+                        "lat": float(place[number, 1]),
+                        "radius_m": round(float(radius[number]), 1),
+                    },
+                    "method": {"area": "CGCS2000 椭球面积", "metric_crs": crs.metric_crs(lon).name},
+                },
+            }
+        )
+    columns = [
+        "plot_id", "name", "town", "area_m2", "outline_area_m2", "strict_area_m2", "parcel_count", "holder_count",
+        "bridge_count", "inscribed_radius_m", "compactness", "evidence",
+    ]  # fmt: skip
+    geometry = crs.to_storage(outlines, lon) if len(outlines) else outlines
+    return gpd.GeoDataFrame(pd.DataFrame(records, columns=columns), geometry=geometry, crs=crs.STORAGE_CRS)
+
+
+def _reason_zh(reason: str) -> str:
+    for field in ("control_lines.kind", "barriers.kind"):
+        if reason in WORDS[field]:
+            return "城镇开发边界外" if reason == "urban_boundary" else WORDS[field][reason][0]
+    return _REASON_ZH.get(reason, reason)
+
+
+def _between(
+    bridge_pair: Ints, bridge: Geometries, others: gpd.GeoDataFrame | None, barriers: gpd.GeoDataFrame | None
+) -> dict[int, list[dict[str, Any]]]:
+    """What lies in each bridged gap: parcels with use and holder, and barriers that were allowed to be crossed."""
+    found: dict[int, dict[str, dict[str, Any]]] = {}
+    if len(bridge) == 0:
+        return {}
+    if others is not None:
+        row, parcel = shapely.STRtree(np.asarray(others.geometry.array)).query(bridge, predicate="intersects")
+        overlap = shapely.area(shapely.intersection(bridge[row], np.asarray(others.geometry.array)[parcel])) > 1.0
+        identity, use, holder = (others[name].to_numpy(dtype=object) for name in ("parcel_id", "land_use", "holder"))
+        for pair, index in zip(bridge_pair[row[overlap]], parcel[overlap], strict=True):
+            found.setdefault(int(pair), {})[str(identity[index])] = {
+                "parcel_id": identity[index], "land_use": _none(use[index]), "holder": _none(holder[index]),
+            }  # fmt: skip
+    if barriers is not None:
+        row, barrier = shapely.STRtree(np.asarray(barriers.geometry.array)).query(bridge, predicate="intersects")
+        kind, name, width = (barriers[column].to_numpy(dtype=object) for column in ("kind", "name", "width_m"))
+        for pair, index in zip(bridge_pair[row], barrier, strict=True):
+            found.setdefault(int(pair), {})[f"barrier {index}"] = {
+                "barrier": kind[index], "name": _none(name[index]), "width_m": _none(width[index]),
+            }  # fmt: skip
+    return {pair: list(items.values()) for pair, items in found.items()}
+
+
+def _none(value: Any) -> Any:
+    return None if pd.isna(value) else value
+
+
+def _separations(
+    relation: Relation,
+    joined: NDArray[np.bool_],
+    ends: Ints,
+    pieces: Pieces,
+    parcel_id: NDArray[np.object_],
+    rules: PlotRules,
+) -> dict[int, list[dict[str, Any]]]:
+    """For each plot: parcels outside it that a barrier keeps away, and which barrier."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    pair, kind, name, metres = relation.blockers(rules.reach_m)
+    for index, barrier_kind, barrier_name, blocked in zip(pair, kind, name, metres, strict=True):
+        if joined[index] or blocked < rules.frontage_m:
+            continue
+        for side in (0, 1):
+            plot = int(ends[index, side])
+            if plot < 0 or plot == ends[index, 1 - side]:
+                continue
+            found.setdefault(plot, []).append(
+                {
+                    "parcel_id": parcel_id[pieces.parcel[relation.pairs[index, side]]],
+                    "neighbour": parcel_id[pieces.parcel[relation.pairs[index, 1 - side]]],
+                    "barrier_kind": barrier_kind,
+                    "barrier": _none(barrier_name),
+                    "blocked_m": round(float(blocked), 1),
+                }
+            )
+    return found
+
+
+def _nothing(rules: PlotRules) -> PlotSet:
+    empty = np.empty(0, dtype=object)
+
+    def table(columns: list[str]) -> gpd.GeoDataFrame:
+        return gpd.GeoDataFrame({name: [] for name in columns}, geometry=empty, crs=crs.STORAGE_CRS)
+
+    return PlotSet(
+        table(["plot_id", "name", "town", "area_m2", "evidence"]),
+        table(["member_id", "plot_id", "parcel_id", "area_m2", "share"]),
+        table(["leftover_id", "parcel_id", "reason", "area_m2", "group_area_m2"]),
+        [{"gap_m": gap, "plots": 0, "mu": 0.0} for gap in rules.ladder_m],
+        {"eligible_m2": 0.0, "cut_m2": 0.0, "plots_m2": 0.0, "leftovers_m2": 0.0},
+        (),
+    )

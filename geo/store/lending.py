@@ -1,0 +1,58 @@
+"""Connections for reading, one a thread while it reads, kept open between reads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, Protocol, TypeVar
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+Connection = TypeVar("Connection", bound=_Closable)
+
+
+class Lending(Generic[Connection]):
+    """Lends a connection to one thread at a time and opens another when all are out.
+
+    So there are never more connections than readers at the same moment, and a thread that ends leaves none behind.
+
+    Parameters
+    ----------
+    open_one : opens a connection
+    """
+
+    def __init__(self, open_one: Callable[[], Connection]) -> None:
+        self._open_one = open_one
+        self._idle: deque[Connection] = deque()  # append and pop are atomic
+        self._closed = False
+
+    @contextmanager
+    def borrowed(self) -> Iterator[Connection]:
+        """A connection for the length of the block. One that raised is closed, not lent again."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open_one()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    def forget(self) -> None:
+        """Close the idle connections, as after the loss of the server."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def close(self) -> None:
+        """Close the idle connections now and the lent ones when they come back."""
+        self._closed = True
+        self.forget()
