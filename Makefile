@@ -10,12 +10,16 @@ PIP = .venv/bin/python -m pip --disable-pip-version-check
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 # The wheel's Node, where the machine has none, is in .venv/bin.
-NPM = PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix maps/workbench --loglevel=error --no-update-notifier
+WITH_NODE = PATH="$(CURDIR)/.venv/bin:$$PATH"
+# Chromium keeps its crash folder where the configuration is.
+PYTEST = $(WITH_NODE) XDG_CONFIG_HOME="$(CURDIR)/.cache/config" .venv/bin/python -m pytest
+NPM = $(WITH_NODE) npm --prefix maps/workbench --loglevel=error --no-update-notifier
 WORKBENCH := $(shell find maps/workbench -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
 export PYTHON
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 export npm_config_cache := $(CURDIR)/.cache/npm
+export NODE_COMPILE_CACHE := $(CURDIR)/.cache/node
 
 .PHONY: help
 help:  ## this list
@@ -37,19 +41,17 @@ workbench: maps/workbench/dist/index.html  ## the page, bundled by Node
 
 .PHONY: test
 test: system lint workbench  ## all tests, on both stores and in a browser; installs what they need (PYTEST_FLAGS="-k word")
-	$(NPM) test
-	.venv/bin/python -m pytest $(if $(CI),-p tests.no_skips) $(PYTEST_FLAGS)
+	$(PYTEST) $(if $(CI),-p tests.no_skips) $(PYTEST_FLAGS)
 
 .PHONY: lint
-lint: .venv/.dev maps/workbench/node_modules/.package-lock.json  ## style and types
+lint: .venv/.dev  ## style and types
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	$(NPM) run check
 
 .PHONY: bench
 bench: system .venv/.dev workbench  ## measurements, too slow for every test run
-	.venv/bin/python -m pytest tests/bench --capture=no $(PYTEST_FLAGS)
+	$(PYTEST) tests/bench --capture=no $(PYTEST_FLAGS)
 
 .PHONY: system
 system:

@@ -85,6 +85,8 @@ setup_system() {
     missing=$(venv_package)
     has ogrinfo || missing="$missing gdal-bin"
     if ! has fc-list || [ -z "$(fc-list :lang=zh-cn family)" ]; then missing="$missing fontconfig fonts-noto-cjk"; fi
+    # Playwright's driver is a Node that links to it.
+    /sbin/ldconfig -p | grep -q 'libatomic\.so\.1' || missing="$missing libatomic1"
     postgis_there || missing="$missing postgresql-postgis"
     if ! has chromium && ! has chromium-browser && ! has google-chrome; then
         # Ubuntu's packages of that name are stubs that fetch a snap.

@@ -31,7 +31,7 @@ from geo.layers.schema import LAYERS
 from geo.layers.writing import write_layer
 from geo.matching.demand import Demand
 from geo.matching.ranking import search_sites
-from geo.pipeline import Imported, analyse_store, import_layers, prepare_load
+from geo.pipeline import analyse_store, prepare_loads, store_loads
 from geo.plots.parameters import PlotRules
 from geo.store.base import Query, Run, Store
 from geo.store.opening import open_store
@@ -107,7 +107,8 @@ def demo(
         truth = json.loads(next(path for path in written if path.name == "truth.json").read_text(encoding="utf-8"))
         step("读取文件")
         sources = [source for source in read_file(package) if source.name in LAYERS]
-        loads = import_layers(opened, sources, data_date=truth["as_of"], progress=step)
+        prepared = prepare_loads(sources, data_date=truth["as_of"], progress=step)
+        loads = store_loads(opened, prepared, progress=step)
         run = analyse_store(opened, load_rules("demo"), np.datetime64(truth["as_of"]), progress=step)
     _told_loads([asdict(load) for load in loads])
     _told(run)
@@ -133,21 +134,12 @@ def import_(
     with _steps() as step:
         step(f"读取 {file.name}")
         sources, profile_of = _sources(file, layer, profile, crs, encoding, source_layer)
-        if dry_run:
-            prepared: list[Imported] = [
-                prepare_load(source, profile_of(source), data_date=data_date) for source in sources
-            ]
-            loads = [item.load for item in prepared]
-        else:
+        prepared = prepare_loads(sources, profile_of, data_date=data_date, progress=step)
+        if not dry_run:
+            # Only now: a file that is refused leaves no store behind.
             with _opened(store, create=True) as opened:
-                loads = import_layers(
-                    opened,
-                    sources,
-                    profile_of,
-                    data_date=data_date,
-                    mode="append" if append else "replace",
-                    progress=step,
-                )
+                store_loads(opened, prepared, "append" if append else "replace", step)
+    loads = [item.load for item in prepared]
     if as_json:
         _print_json([asdict(load) for load in loads])
     else:
@@ -203,8 +195,9 @@ def analyse(
 ) -> None:
     """认定闲置与低效用地，寻找连片地块，生成候选地块。"""
     plot_rules = PlotRules(gap_m=gap_m, frontage_m=frontage_m, min_area_m2=m2(min_area_mu), min_width_m=min_width_m)
+    rule_set, day = load_rules(rules), _day(as_of)
     with _opened(store) as opened, _steps() as step:
-        run = analyse_store(opened, load_rules(rules), _day(as_of), plot_rules, step)
+        run = analyse_store(opened, rule_set, day, plot_rules, step)
     if as_json:
         _print_json(asdict(run))
     else:

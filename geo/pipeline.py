@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -79,21 +80,29 @@ def _crs_name(source: SourceLayer) -> str:
     return ":".join(authority) if authority else source.crs.name
 
 
-def import_layers(
-    store: Store,
+def prepare_loads(
     sources: list[SourceLayer],
     profile_of: Callable[[SourceLayer], Profile] | None = None,
     *,
     data_date: str | None = None,
-    mode: Literal["replace", "append"] = "replace",
     progress: Progress = lambda step: None,
-) -> list[Load]:
-    """Map and check all layers first, then store each in its own transaction; a fault in one stores none."""
+) -> list[Imported]:
+    """Map and check layers by their profiles (by their own names where none is given); nothing is written."""
     prepared = []
     for source in sources:
         progress(f"检查 {source.name}")
         profile = profile_of(source) if profile_of else plain_profile(source.name)
         prepared.append(prepare_load(source, profile, data_date=data_date))
+    return prepared
+
+
+def store_loads(
+    store: Store,
+    prepared: list[Imported],
+    mode: Literal["replace", "append"] = "replace",
+    progress: Progress = lambda step: None,
+) -> list[Load]:
+    """Store prepared layers, each in its own transaction."""
     for item in prepared:
         progress(f"写入 {item.load.layer}")
         store.write_load(item.load, item.checked.features, item.checked.quarantine, mode)
@@ -173,13 +182,16 @@ def analyse(
         "plots": asdict(plot_rules),
         "eligible": rules.eligible.model_dump(),
         "sites": rules.sites.model_dump(),
+        "ruleset_title": rules.ruleset.title,
+        "ruleset_version": rules.ruleset.version,
     }
     run = Run(
         run_id=f"R{started:%Y%m%d%H%M%S%f}",
         as_of=str(as_of.astype("datetime64[D]")),
         ruleset=rules.ruleset.name,
         ruleset_sha256=rules.sha256,
-        parameters={**parameters, "ruleset_title": rules.ruleset.title, "ruleset_version": rules.ruleset.version},
+        # As JSON from the start, so that the record reads back as it was written.
+        parameters=json.loads(json.dumps(parameters)),
         loads=tuple(load.load_id for load in loads),
         started_at=started.isoformat(timespec="seconds"),
         summary=summarise(parcels, findings, found, sites, eligible),

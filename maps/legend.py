@@ -59,6 +59,9 @@ LAND_USE_GROUPS: dict[str, tuple[str, str, str]] = {
     "17": ("陆地水域", "Inland water", "#cfe2ea"),
     "23": ("其他土地", "Other land", "#efece3"),
 }
+# Road classes as sources spell them (network.road_class): motorways, and what leads through a district.
+MOTORWAYS = ("motorway", "motorway_link", "expressway", "高速公路")
+MAIN_ROADS = ("trunk", "primary", "national", "provincial", "国道", "省道", "主干路")
 LAND_USE_OTHER = "#efece4"
 
 

@@ -28,13 +28,19 @@ from folium.template import Template
 from geo.errors import InvalidParameter, NotFound
 from geo.store.base import EVERYTHING, Query, Run, Scope, Store
 from geo.units import M2_PER_HA, mu
-from maps.legend import INK, LEGEND, MOTORWAY_EDGE, RAIL, STATES, TOWN, WATER
+from maps.legend import INK, LEGEND, MAIN_ROADS, MOTORWAY_EDGE, MOTORWAYS, RAIL, STATES, TOWN, WATER
 from maps.workbench import dist_folder
 
 # The level of a parcel that has several is the gravest one.
 GRAVEST_FIRST = ("idle_2y", "idle_1y", "idle_stalled", "inefficient", "overdue", "warning", "not_assessed")
 PLAIN = ("none", "无闲置低效情形", "#e3dccd")
-LINES = {"motorway": ("高速公路", MOTORWAY_EDGE, 3), "railway": ("铁路", RAIL, 2), "river": ("河流", "#8fb9cf", 4)}
+# Lines for orientation: layer, field, its values, Chinese name, colour, width in pixels; drawn in this order.
+LINES: tuple[tuple[str, str, tuple[str, ...], str, str, float], ...] = (
+    ("barriers", "kind", ("river",), "河流", "#8fb9cf", 4),
+    ("network", "road_class", MAIN_ROADS, "主要道路", "#c3b9a6", 1.6),
+    ("network", "road_class", MOTORWAYS, "高速公路", MOTORWAY_EDGE, 3),
+    ("network", "mode", ("rail",), "铁路", RAIL, 2),
+)
 # About a metre on the ground, far below what a sheet can show; a million vertices are about 20 MB of text.
 SIMPLIFY_DEGREES = 1e-5
 MANY_VERTICES = 60_000
@@ -111,12 +117,16 @@ def plots_sheet(
     plots = _frame(store, Query("plots"), scope).sort_values("area_m2", ascending=False, ignore_index=True)
     members = _with_levels(store, scope)
     towns = _frame(store, Query("towns"), scope)
-    lines = _frame(store, Query("barriers", equals={"kind": tuple(LINES)}, columns=("kind", "name")), scope)
-    vertices = sum(int(shapely.get_num_coordinates(f.geometry.values).sum()) for f in (plots, members, towns, lines))
+    lines = [
+        _frame(store, Query(layer, equals={field: values}, columns=("name",)), scope)
+        for layer, field, values, _, _, _ in LINES
+    ]
+    drawn = [plots, members, towns, *lines]
+    vertices = sum(int(shapely.get_num_coordinates(frame.geometry.values).sum()) for frame in drawn)
     simplified = vertices > MANY_VERTICES
     if simplified:
-        plots, members, towns, lines = (
-            f.set_geometry(_simpler(f.geometry, parameters.simplify_degrees)) for f in (plots, members, towns, lines)
+        plots, members, towns, *lines = (
+            frame.set_geometry(_simpler(frame.geometry, parameters.simplify_degrees)) for frame in drawn
         )
 
     sheet = OfflineMap(tiles=None, zoom_control=True, attributionControl=False, zoomSnap=0.25, prefer_canvas=False)
@@ -155,7 +165,7 @@ def _with_levels(store: Store, scope: Scope) -> gpd.GeoDataFrame:
     rank = pd.Series(range(len(GRAVEST_FIRST)), index=list(GRAVEST_FIRST))
     findings = findings.assign(rank=findings["level"].map(rank).fillna(len(rank)))
     gravest = findings.sort_values("rank", kind="stable").drop_duplicates("parcel_id").set_index("parcel_id")
-    members["level"] = members["parcel_id"].map(gravest["level"]).fillna(PLAIN[0])
+    members["level"] = members["parcel_id"].map(gravest["level"]).astype(object).fillna(PLAIN[0])
     members["holder"] = members["parcel_id"].map(gravest["holder"])
     return members
 
@@ -194,9 +204,8 @@ def _name_at(point: shapely.Point, inner: str, class_name: str) -> folium.Marker
     return folium.Marker((point.y, point.x), icon=icon, interactive=False, keyboard=False)
 
 
-def _add_lines(sheet: folium.Map, lines: gpd.GeoDataFrame) -> None:
-    for kind, (zh, colour, width_px) in LINES.items():
-        chosen = lines[lines["kind"] == kind]
+def _add_lines(sheet: folium.Map, lines: list[gpd.GeoDataFrame]) -> None:
+    for (_, _, _, zh, colour, width_px), chosen in zip(LINES, lines, strict=True):
         if len(chosen):
             area = (shapely.get_dimensions(chosen.geometry.to_numpy()) == 2).any()
             style = {"color": colour, "weight": 0.8 if area else width_px, "fillColor": WATER, "fillOpacity": 0.7}
@@ -240,11 +249,10 @@ def _add_plots(sheet: folium.Map, plots: gpd.GeoDataFrame) -> None:
     group = folium.FeatureGroup(name="连片地块").add_to(sheet)
     style = {"color": STATES["reserve"], "weight": 3, "fill": False, "interactive": False}
     _layer(plots, {}, style, "连片地块界线").add_to(group)
-    labels = zip(
-        plots.geometry.representative_point(), _plot_names(plots), _figures(mu(plots["area_m2"]), 0), strict=True
-    )
-    for point, name, area in labels:
-        _name_at(point, f"{html.escape(name)}<br>{area} 亩", "plot-name").add_to(group)
+    # The number of the plot in the list: names are too long to stand side by side.
+    areas = _figures(mu(plots["area_m2"]), 0)
+    for place, (point, area) in enumerate(zip(plots.geometry.representative_point(), areas, strict=True), start=1):
+        _name_at(point, f"<b>{place}</b>{area} 亩", "plot-name").add_to(group)
 
 
 def _plot_names(plots: gpd.GeoDataFrame) -> list[str]:
@@ -264,7 +272,7 @@ def _frame_html(
     run: Run,
     plots: gpd.GeoDataFrame,
     members: gpd.GeoDataFrame,
-    lines: gpd.GeoDataFrame,
+    lines: list[gpd.GeoDataFrame],
     parameters: SheetParameters,
     simplified: bool,
 ) -> str:
@@ -278,15 +286,15 @@ def _frame_html(
     ]
     legend += [
         {"zh": zh, "symbol": "line", "stroke": colour, "fill": ""}
-        for kind, (zh, colour, _) in LINES.items()
-        if kind in set(lines["kind"])
+        for (_, _, _, zh, colour, _), chosen in zip(LINES, lines, strict=True)
+        if len(chosen)
     ]
     dates = [load.data_date or load.loaded_at[:10] for load in store.loads() if load.layer == "parcels"]
     rows = [
         {"name": name, "town": town, "mu": area_mu, "ha": area_ha, "parcels": parcels, "holders": holders}
         for name, town, area_mu, area_ha, parcels, holders in zip(
             _plot_names(plots),
-            plots["town"].fillna(""),
+            plots["town"].astype(object).fillna(""),
             _figures(mu(plots["area_m2"])),
             _figures(plots["area_m2"] / M2_PER_HA, 2),
             _figures(plots["parcel_count"], 0),
@@ -294,7 +302,7 @@ def _frame_html(
             strict=True,
         )
     ]
-    contiguity = run.parameters.get("plots") or run.parameters.get("contiguity") or run.parameters
+    contiguity = run.parameters.get("plots", {})
     template = jinja2.Template(files("maps").joinpath("sheet_frame.html").read_text("utf-8"), autoescape=True)
     return template.render(
         title=parameters.title,
@@ -305,11 +313,11 @@ def _frame_html(
         total_mu=f"{mu(float(plots['area_m2'].sum())):,.1f}",
         total_ha=f"{float(plots['area_m2'].sum()) / M2_PER_HA:,.2f}",
         gap_m=f"{contiguity['gap_m']:g}" if "gap_m" in contiguity else "—",
-        min_area_mu=contiguity.get("min_area_mu", 500),
+        min_area_mu=f"{mu(contiguity['min_area_m2']):g}" if "min_area_m2" in contiguity else "—",
         data_date=max(dates, default="—"),
         as_of=run.as_of,
         run_id=run.run_id,
-        ruleset=run.ruleset,
+        ruleset=run.parameters.get("ruleset_title", run.ruleset),
     )
 
 

@@ -37,11 +37,11 @@ _POLYGON = ["in", ["geometry-type"], ["literal", ["Polygon", "MultiPolygon"]]]
 _LINE = ["in", ["geometry-type"], ["literal", ["LineString", "MultiLineString"]]]
 _NAME = ["get", "name"]
 _RIVER_LINE = ["all", _is("kind", "river"), _LINE]
-_IS_MOTORWAY = _is("road_class", "motorway", "motorway_link", "expressway", "高速公路")
+_IS_MOTORWAY = _is("road_class", *ink.MOTORWAYS)
 _IS_ROAD = ["all", _is("mode", "road"), ["!", _IS_MOTORWAY]]
 _ROAD_RANK = [
     "match", ["get", "road_class"],
-    ["trunk", "primary", "national", "provincial", "国道", "省道", "主干路"], 2.2,
+    [*ink.MAIN_ROADS], 2.2,
     ["secondary", "county", "ramp", "县道", "次干路"], 1.5,
     1,
 ]  # fmt: skip
@@ -136,7 +136,7 @@ def _ground() -> list[StyleLayer]:
         _line("river-line", "barriers", ink.WATER, true_width, where=_RIVER_LINE),
         _line("waterway-line", "network", "#6fa3bf", 1.3, dash=[4, 3], where=_is("mode", "water")),
         _fill(
-            "farmland-hatch", "control_lines", pattern=f"hatch-{farmland}", opacity=_by_zoom(9, 0.3, 13, 0.5),
+            "farmland-hatch", "control_lines", pattern=f"hatch-{farmland}", opacity=_by_zoom(9, 0.18, 14, 0.5),
             where=_is("kind", farmland),
         ),
         _fill(
@@ -189,7 +189,7 @@ def _boundaries() -> list[StyleLayer]:
     return [
         _line(
             "constraints-line", "control_lines", ["match", kind, "basic_farmland", ink.OLIVE, ink.GREEN], 0.8,
-            where=_is("kind", "basic_farmland", "ecological_redline"), minzoom=11,
+            where=_is("kind", "basic_farmland", "ecological_redline"), minzoom=13,
         ),
         _line(
             "urban-boundary-line", "control_lines", ink.VIOLET, _by_zoom(8, 1.2, 15, 2.6), dash=[5, 2, 1, 2],
@@ -230,7 +230,13 @@ def _labels() -> list[StyleLayer]:
     plot_text = ["format", plot_name, {}, "\n", {}, area_text, {"font-scale": 1.12}]
     towns = _label("towns-label", "town_labels", _NAME, "#5d574b", _by_zoom(8, 11, 13, 16), text_letter_spacing=0.25)
     marks = _label(
-        "terminals-mark", "terminals", mark, WHITE, _by_zoom(10, 8.5, 12, 11, 14, 13), minzoom=10, text_allow_overlap=True
+        "terminals-mark",
+        "terminals",
+        mark,
+        WHITE,
+        _by_zoom(10, 8.5, 12, 11, 14, 13),
+        minzoom=10,
+        text_allow_overlap=True,
     )
     marks["paint"] = {"text-color": WHITE}
     return [

@@ -22,9 +22,8 @@ from geo.store.opening import open_store
 TEMPLATE = "lianpian_template"
 EMPTY_TABLES = """
 DO $$ DECLARE found text; BEGIN
-  SELECT string_agg(format('%I.%I', schemaname, tablename), ', ') INTO found
-  FROM pg_tables WHERE schemaname = 'lianpian' AND tablename <> 'store_state';
-  IF found IS NOT NULL THEN EXECUTE 'TRUNCATE ' || found || ' RESTART IDENTITY'; END IF;
+  FOR found IN SELECT tablename FROM pg_tables WHERE schemaname = 'lianpian' AND tablename <> 'store_state'
+  LOOP EXECUTE format('DELETE FROM lianpian.%I', found); END LOOP;
 END $$
 """
 _numbers = count(1)

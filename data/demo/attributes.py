@@ -34,6 +34,7 @@ LAND_USE: dict[str, tuple[tuple[str, float], ...]] = {
     "wetland": (("0506", 1.0),),
     "facility": (("0602", 1.0),),
     "water": (("1701", 1.0),),
+    "lake": (("1702", 1.0),),
     "rail": (("1201", 1.0),),
     "port": (("1204", 1.0),),
     "eligible": (("100101", 1.0),),
@@ -41,16 +42,17 @@ LAND_USE: dict[str, tuple[tuple[str, float], ...]] = {
 
 # Plot-ratio minima by the first two digits of the 2017 industry code (2002-edition values of the national indicators).
 FAR_MINIMUM = {
-    "13": 1.0, "14": 1.0, "17": 0.8, "18": 1.0, "20": 0.8, "21": 0.8, "22": 0.8, "26": 0.6, "27": 0.7, "29": 0.8, "30": 0.7,
-    "33": 0.7, "34": 0.7, "35": 0.7, "36": 0.7, "38": 0.7, "39": 1.0, "40": 1.0,
+    "13": 1.0, "14": 1.0, "17": 0.8, "18": 1.0, "20": 0.8, "21": 0.8, "22": 0.8, "26": 0.6, "27": 0.7, "29": 0.8,
+    "30": 0.7, "33": 0.7, "34": 0.7, "35": 0.7, "36": 0.7, "38": 0.7, "39": 1.0, "40": 1.0,
 }  # fmt: skip
 TAX_ABOVE_SCALE = 60_000.0  # yuan per mu, Huzhou 2021
 TAX_BELOW_SCALE = 30_000.0
 
 _INDUSTRY = (
-    "1311 1353 1371 1432 1711 1751 1819 2021 2110 2221 2231 2641 2651 2720 2770 2911 2922 2929 3021 3311 3311 3360 3441 3451 3484"
-    " 3484 3532 3562 3670 3670 3670 3821 3825 3831 3841 3841 3912 3973 3982 4011 4014"
-).split()
+    "1311", "1353", "1371", "1432", "1711", "1751", "1819", "2021", "2110", "2221", "2231", "2641", "2651", "2720",
+    "2770", "2911", "2922", "2929", "3021", "3311", "3311", "3360", "3441", "3451", "3484", "3484", "3532", "3562",
+    "3670", "3670", "3670", "3821", "3825", "3831", "3841", "3841", "3912", "3973", "3982", "4011", "4014",
+)  # fmt: skip
 _STORAGE = ("1311", "1353", "1371", "1432")  # warehouses of the food trade
 
 AGRICULTURE = ("farmland", "pond", "orchard", "forest", "wetland", "facility", "village", "village_service")
@@ -78,7 +80,9 @@ def fill_ordinary(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng
     place = np.where(agriculture, village, "")
     table["address"][:] = table["town"] + place
     table["holder"][:] = np.where(
-        agriculture, table["town"] + village + "村民委员会", table["town"] + np.where(use == "water", "水务站", "人民政府")
+        agriculture,
+        table["town"] + village + "村民委员会",
+        table["town"] + np.where(np.isin(use, ("water", "lake")), "水务站", "人民政府"),
     )
     _supply(table, use, as_of, rng)
     rows = np.flatnonzero(np.isin(use, ("industry", "logistics", "eligible")))
@@ -113,13 +117,17 @@ def _supply(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng: np.r
         completed_on=completed,
         land_price_yuan=np.round(price * uniform(rng, 0.75, 1.3, n) * mu, -2),
         investment_due_yuan=np.round(invest, -4),
-        investment_made_yuan=np.round(invest * np.where(building, uniform(rng, 0.4, 0.85, n), uniform(rng, 0.93, 1.2, n)), -4),
+        investment_made_yuan=np.round(
+            invest * np.where(building, uniform(rng, 0.4, 0.85, n), uniform(rng, 0.93, 1.2, n)), -4
+        ),
         area_due_m2=np.round(area, 2),
         area_developed_m2=np.round(area * np.where(building, uniform(rng, 0.45, 0.9, n), uniform(rng, 0.9, 1.0, n)), 2),
         status=np.where(building, "building", np.where(industrial, "producing", "completed")),
         stock_class=np.where(building, "partly_used", "in_use"),
     )
-    table["holder"][rows] = np.where(granted[rows], np.array(developer_names(n, rng), dtype=object), table["holder"][rows])
+    table["holder"][rows] = np.where(
+        granted[rows], np.array(developer_names(n, rng), dtype=object), table["holder"][rows]
+    )
 
 
 def _operate(table: ParcelTable, rows: Ints, use: NDArray[np.object_], rng: np.random.Generator) -> None:

@@ -1,4 +1,4 @@
-"""Building footprints: rows of rectangles along the long side of each parcel, with floors that add up to its floor area."""
+"""Building footprints: rows of rectangles along a parcel's long side, with floors that add up to its floor area."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def draw_buildings(
     rows = np.flatnonzero(np.isin(use, list(_FORMS)) & ~(floor_area_m2 <= 0))
     form = np.array([_FORMS[u] for u in use[rows]], dtype=float)
     centre, axis, size = long_axes(polygons[rows])
-    filled = np.sqrt(shapely.area(polygons[rows]) / size.prod(axis=1))  # a crooked parcel leaves less room in its rectangle
+    filled = np.sqrt(
+        shapely.area(polygons[rows]) / size.prod(axis=1)
+    )  # a crooked parcel leaves less room in its rectangle
     room = np.maximum(size * filled[:, None] - 2 * form[:, 3:4], 4.0)
     unit = np.minimum(form[:, :2], room)
     fits = np.floor((room + form[:, 2:3]) / (unit + form[:, 2:3]))
@@ -70,7 +72,10 @@ def draw_buildings(
     along, normal = axis[owner], np.column_stack([-axis[owner, 1], axis[owner, 0]])
     middle = centre[owner] + along * offset[:, :1] + normal * offset[:, 1:]
     corners = np.stack(
-        [middle + along * (sx * dims[:, :1]) + normal * (sy * dims[:, 1:]) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))],
+        [
+            middle + along * (sx * dims[:, :1]) + normal * (sy * dims[:, 1:])
+            for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ],
         axis=1,
     )
     rectangles = shapely.polygons(corners)
@@ -93,7 +98,7 @@ def draw_buildings(
 def _at_least_one(
     polygons: Geometries, axis: Floats, rectangles: Geometries, owner: Ints
 ) -> tuple[Geometries, Ints]:  # fmt: skip
-    """A square in the widest place of each parcel on which no row of buildings fits; rows stay in the order of parcels."""
+    """A square in the widest place of each parcel on which no row of buildings fits; the order of parcels stays."""
     bare = np.setdiff1d(np.arange(len(polygons)), owner)
     if len(bare) == 0:
         return rectangles, owner
@@ -102,7 +107,11 @@ def _at_least_one(
     half = 0.6 * shapely.length(spokes)[:, None]
     along, normal = axis[bare] * half, np.column_stack([-axis[bare, 1], axis[bare, 0]]) * half
     middle = ends[:, 0]
-    squares = shapely.polygons(np.stack([middle - along - normal, middle + along - normal, middle + along + normal, middle - along + normal], axis=1))
+    squares = shapely.polygons(
+        np.stack(
+            [middle - along - normal, middle + along - normal, middle + along + normal, middle - along + normal], axis=1
+        )
+    )
     order = np.argsort(np.r_[owner, bare], kind="stable")
     return np.r_[rectangles, squares][order], np.r_[owner, bare][order]
 

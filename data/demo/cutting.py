@@ -16,7 +16,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def polygon_parts(geometries: Geometries, min_area_m2: float = 1.0, min_width_m: float = 0.0) -> tuple[Geometries, Ints]:
+def polygon_parts(
+    geometries: Geometries, min_area_m2: float = 1.0, min_width_m: float = 0.0
+) -> tuple[Geometries, Ints]:
     """The polygons inside geometries, small and narrow ones left out, and the index of the geometry each came from.
 
     Width is taken as 2·area/perimeter, which is the width of a long strip and half the side of a square.
@@ -28,7 +30,7 @@ def polygon_parts(geometries: Geometries, min_area_m2: float = 1.0, min_width_m:
 
 
 def long_axes(polygons: Geometries) -> tuple[Floats, Floats, Floats]:
-    """Centre (n, 2), unit vector of the long side (n, 2) and length and width (n, 2) of the smallest rectangle around."""
+    """Centre, unit vector of the long side, and length and width of the smallest rectangle around: (n, 2) each."""
     corners = shapely.get_coordinates(shapely.oriented_envelope(polygons)).reshape(-1, 5, 2)
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
     l1, l2 = np.hypot(*first.T), np.hypot(*second.T)
@@ -126,7 +128,9 @@ def divide(
         shift = rng.uniform(-0.13, 0.13, len(pieces))
         normal = np.column_stack([-axis[:, 1], axis[:, 0]])
         along = np.where(across[:, None], normal, axis)
-        origin = centre + np.where(across[:, None], axis * (shift * size[:, 0])[:, None], normal * (shift * size[:, 1])[:, None])
+        origin = centre + np.where(
+            across[:, None], axis * (shift * size[:, 0])[:, None], normal * (shift * size[:, 1])[:, None]
+        )
         c, s = np.cos(turn), np.sin(turn)
         along = np.column_stack([c * along[:, 0] - s * along[:, 1], s * along[:, 0] + c * along[:, 1]])
         gap = np.zeros(len(pieces))

@@ -13,9 +13,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from data.demo.cutting import Floats, Geometries, Ints, Manner, divide, halves, long_axes, polygon_parts
-from data.demo.lines import Lines, river_y
-from data.demo.plan import Plan, carve_large, strips_along, town_nearness
+from data.demo.cutting import Floats, Geometries, Manner, carve, divide, halves, long_axes, polygon_parts
+from data.demo.lines import Lines, draw_lake, river_y
+from data.demo.plan import Plan, strips_along, town_nearness
 
 # use -> (mean parcel in m² at 20,000 parcels, elongation from which a piece is cut across)
 _LOTS: dict[str, tuple[float, float]] = {
@@ -36,6 +36,7 @@ _LOTS: dict[str, tuple[float, float]] = {
     "wetland": (38_000, 1.5),
     "works": (7_500, 1.1),  # old industry in villages
     "water": (1e9, 1.0),
+    "lake": (1e9, 1.0),
 }
 
 
@@ -49,6 +50,7 @@ class Fabric:
     block_polygons: Geometries
     block_use: NDArray[np.object_]
     port: shapely.Point
+    no_roads: shapely.Geometry  # port and lake: roads end there
 
 
 def _port_land(lines: Lines) -> tuple[shapely.Geometry, shapely.Geometry, shapely.Point]:
@@ -74,6 +76,16 @@ def _water_parcels(lines: Lines, plan: Plan) -> Geometries:
     return np.concatenate(parts)
 
 
+def _quarters(ring: shapely.Geometry) -> Geometries:
+    """A ring in four pieces without a hole."""
+    x, y = shapely.get_coordinates(shapely.centroid(shapely.convex_hull(ring)))[0] if not ring.is_empty else (0.0, 0.0)
+    far = 1e5
+    boxes = shapely.box(
+        [x, x - far, x - far, x], [y, y, y - far, y - far], [x + far, x, x, x + far], [y + far, y + far, y, y]
+    )
+    return np.asarray(shapely.intersection(ring, boxes))
+
+
 def _block_use(plan: Plan, centre: Floats, rng: np.random.Generator) -> NDArray[np.object_]:
     n = len(centre)
     nearness = town_nearness(plan.towns, centre) * rng.lognormal(0, 0.10, n)
@@ -95,7 +107,9 @@ def _block_use(plan: Plan, centre: Floats, rng: np.random.Generator) -> NDArray[
     return np.where(industrial & (rng.random(n) < 0.85), "industry", use).astype(object)
 
 
-def _villages(blocks: Geometries, use: NDArray[np.object_], density: Floats, rng: np.random.Generator) -> tuple[Geometries, NDArray[np.object_]]:
+def _villages(
+    blocks: Geometries, use: NDArray[np.object_], density: Floats, rng: np.random.Generator
+) -> tuple[Geometries, NDArray[np.object_]]:
     """A strip of houses, or an old works, along the long side of some country blocks."""
     country = np.flatnonzero((use == "farmland") & (shapely.area(blocks) > 40_000))
     country = country[rng.random(len(country)) < density[country]]
@@ -125,8 +139,15 @@ def draw_fabric(plan: Plan, lines: Lines, zones: list[shapely.Polygon], count: i
     port_land = shapely.union_all([quay, storage]).buffer(14)
     surfaces = np.array([water.surface for water in lines.waters], dtype=object)
     motorways = np.array(lines.motorways, dtype=object)
-    large = [shapely.buffer(surfaces, 8), shapely.buffer(motorways, 20), shapely.buffer([lines.railway], 14), shapely.buffer(zones, 15)]
-    blocks, owner = carve_large(plan.blocks, plan.block_superblock, np.concatenate([*large, np.array([port_land])]))
+    lake = draw_lake()
+    large = [
+        shapely.buffer(surfaces, 8),
+        shapely.buffer(motorways, 20),
+        shapely.buffer([lines.railway], 14),
+        shapely.buffer(zones, 15),
+    ]
+    # What is left over narrower than 24 m becomes road-side ground.
+    blocks, _ = carve(plan.blocks, np.concatenate([*large, np.array([port_land, lake.buffer(80)])]), 1500, 12)
     width = np.r_[np.where(shapely.area(surfaces) > 2.5e6, 75.0, 34.0), np.full(len(motorways), 58.0)]
     blocks, strips, followed = strips_along(blocks, np.r_[surfaces, motorways], width)
     centre = shapely.get_coordinates(shapely.centroid(blocks))
@@ -140,8 +161,11 @@ def draw_fabric(plan: Plan, lines: Lines, zones: list[shapely.Polygon], count: i
     water = _water_parcels(lines, plan)
     ports = polygon_parts(shapely.intersection(np.array([quay, storage], dtype=object), plan.district), 400, 10)[0]
     port_use = np.where(shapely.distance(ports, surfaces[0]) < 50, "port", "logistics")
-    all_blocks = np.r_[blocks, strips, water, ports]
-    all_use = np.r_[use, strip_use, np.full(len(water), "water"), port_use].astype(object)
+    shore = polygon_parts(_quarters(lake.buffer(70).difference(lake.buffer(3)).intersection(plan.district)), 900, 10)[0]
+    lakes = polygon_parts(np.array([lake.intersection(plan.district)], dtype=object), 900, 10)[0]
+    all_blocks = np.r_[blocks, strips, shore, water, lakes, ports]
+    waters = [np.full(len(shore), "wetland"), np.full(len(water), "water"), np.full(len(lakes), "lake")]
+    all_use = np.concatenate([use, strip_use, *waters, port_use]).astype(object)
     lots = np.array([_LOTS[u] for u in all_use], dtype=float)
     manner = Manner(lots[:, 0], lots[:, 1], wobble_deg=4.5, spread=0.42)
     pieces = divide(all_blocks, manner, rng, count=count, min_area_m2=250, min_width_m=5)
@@ -151,10 +175,12 @@ def draw_fabric(plan: Plan, lines: Lines, zones: list[shapely.Polygon], count: i
     other = rng.random(n)
     pick = rng.choice(np.array(["commercial", "public", "park"], dtype=object), n, p=[0.5, 0.25, 0.25])
     parcel_use = np.where((parcel_use == "housing") & (other < 0.10), pick, parcel_use)
-    parcel_use = np.where((parcel_use == "industry") & (other < 0.05), rng.choice(["logistics", "utility", "buffer_green"], n), parcel_use)
+    parcel_use = np.where(
+        (parcel_use == "industry") & (other < 0.05), rng.choice(["logistics", "utility", "buffer_green"], n), parcel_use
+    )
     parcel_use = np.where((parcel_use == "village") & (other < 0.03), "village_service", parcel_use)
     parcel_use = np.where((parcel_use == "village") & (other > 0.94), "pond", parcel_use)
     parcel_use = np.where((parcel_use == "farmland") & (other < 0.02), "facility", parcel_use).astype(object)
     scattered = (parcel_use == "works") | (parcel_use == "industry")
     parcel_use[parcel_use == "works"] = "industry"
-    return Fabric(pieces.polygons, parcel_use, scattered, all_blocks, all_use, port)
+    return Fabric(pieces.polygons, parcel_use, scattered, all_blocks, all_use, port, shapely.union(port_land, lake))

@@ -33,11 +33,10 @@ from data.demo.parameters import Parameters, read_parameters
 from data.demo.plan import draw_plan, town_of
 from data.demo.table import ParcelTable
 from data.demo.truth import count_truth, plot_truth
-from data.demo.zones import PlantedLand, draw_zones
+from data.demo.zones import draw_zones
 from geo.crs import STORAGE_CRS, ellipsoidal_area, reproject
 from geo.errors import InvalidParameter
-
-Frame = gpd.GeoDataFrame | pd.DataFrame
+from geo.store.base import Frame
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def build_district(parcels: int = 20_000, seed: int | None = None) -> District:
     houses = _build(table, polygons, use, n_planted, parameters)
 
     ramps = surroundings.place_ramps(lines, half_width)
-    barriers, network = surroundings.draw_barriers_and_network(parameters, plan, lines, planted, ramps)
+    barriers, network = surroundings.draw_barriers_and_network(parameters, plan, lines, planted, fabric, ramps)
     controls = surroundings.draw_control_lines(fabric, planted, plan, np.random.default_rng([parameters.seed, 5]))
     layers: dict[str, Frame] = {
         "parcels": gpd.GeoDataFrame(_parcel_frame(table), geometry=stored, crs=STORAGE_CRS),
@@ -118,7 +117,9 @@ def build_district(parcels: int = 20_000, seed: int | None = None) -> District:
         "markets": surroundings.draw_markets(plan, fabric.port),
     }
     for name, frame in drawn.items():
-        layers[name] = gpd.GeoDataFrame(frame.drop(columns="geometry"), geometry=place(frame.geometry.to_numpy()), crs=STORAGE_CRS)
+        layers[name] = gpd.GeoDataFrame(
+            frame.drop(columns="geometry"), geometry=place(frame.geometry.to_numpy()), crs=STORAGE_CRS
+        )
     layers["demands"] = _demands()
     return District(layers, _truth(parameters, layers, table, case, planting))
 
@@ -199,7 +200,9 @@ def _far_from(polygons: Geometries, others: Geometries, distance_m: float = 200.
     return far
 
 
-def _build(table: ParcelTable, polygons: Geometries, use: NDArray[np.object_], n_planted: int, parameters: Parameters) -> Buildings:
+def _build(
+    table: ParcelTable, polygons: Geometries, use: NDArray[np.object_], n_planted: int, parameters: Parameters
+) -> Buildings:
     """Buildings; floor and ground area of parcels whose floor area was still open follow from them."""
     idle = np.isin(table["status"].astype(str), ["not_started"]) | (table["stock_class"] == "approved_unsupplied")
     floor = np.where(idle, 0.0, table["floor_area_m2"])
@@ -224,7 +227,7 @@ def _build(table: ParcelTable, polygons: Geometries, use: NDArray[np.object_], n
 def _parcel_frame(table: ParcelTable) -> pd.DataFrame:
     frame = table.frame()
     frame.insert(2, "land_use_edition", "2023")
-    frame["industry_edition"] = np.where(frame["industry"].notna(), "2017", None)
+    frame["industry_edition"] = frame["industry"].notna().map({True: "2017", False: None})
     return frame
 
 
@@ -234,7 +237,17 @@ def _enterprises(table: ParcelTable) -> pd.DataFrame:
     frame = frame[frame["status"].isin(["producing", "stopped"]) & frame["industry"].notna()].reset_index(drop=True)
     holders = pd.factorize(frame["holder"])[0]
     codes = np.array(credit_codes(int(holders.max()) + 1), dtype=object)
-    columns = ["holder", "parcel_id", "year", "tax_yuan", "output_yuan", "value_added_yuan", "energy_tce", "employees", "above_scale"]
+    columns = [
+        "holder",
+        "parcel_id",
+        "year",
+        "tax_yuan",
+        "output_yuan",
+        "value_added_yuan",
+        "energy_tce",
+        "employees",
+        "above_scale",
+    ]
     rows = frame[columns].copy()
     rows.insert(0, "credit_code", codes[holders])
     rows.insert(0, "enterprise_id", [f"QY{k + 1:06d}" for k in range(len(rows))])
@@ -260,7 +273,9 @@ def _building_frame(table: ParcelTable, houses: Buildings, place: _Placer) -> gp
 def _demands() -> pd.DataFrame:
     raw = tomllib.loads(Path(__file__).with_name("demands.toml").read_text(encoding="utf-8"))["demands"]
     needs = [json.dumps({"name": d["name"], **d["need"]}, ensure_ascii=False) for d in raw]
-    return pd.DataFrame({"demand_id": [f"XM{k + 1:03d}" for k in range(len(raw))], "name": [d["name"] for d in raw], "need": needs})
+    return pd.DataFrame(
+        {"demand_id": [f"XM{k + 1:03d}" for k in range(len(raw))], "name": [d["name"] for d in raw], "need": needs}
+    )
 
 
 def _truth(

@@ -21,9 +21,14 @@ ONE_DAY = np.timedelta64(1, "D")
 
 
 def finding(
-    parcel_id: str, rule: str, level: str, why: str, since: str | None = None, fee_yuan: float | None = None,
+    parcel_id: str,
+    rule: str,
+    level: str,
+    why: str,
+    since: str | None = None,
+    fee_yuan: float | None = None,
     missing: Sequence[str] = (),
-) -> Finding:  # fmt: skip
+) -> Finding:
     """One row of the truth table."""
     kind = "idle" if rule.startswith("IDLE") else "inefficient"
     row: Finding = {"parcel_id": parcel_id, "kind": kind, "rule": rule, "level": level, "why": why}
@@ -36,18 +41,35 @@ def not_started(table: ParcelTable, rows: Ints, start_due: Days, rng: np.random.
     n = len(rows)
     contract = start_due - days(rng, 330, 460, n)
     table.put(
-        rows, supply_kind="grant", contract_date=contract, handover_date=contract + days(rng, 20, 80, n), start_due=start_due,
-        completion_due=start_due + np.timedelta64(730, "D"), started_on=None, completed_on=None, suspended_on=None,
-        status="not_started", stock_class="supplied_unused", investment_made_yuan=0.0, area_developed_m2=0.0, floor_area_m2=0.0,
+        rows,
+        supply_kind="grant",
+        contract_date=contract,
+        handover_date=contract + days(rng, 20, 80, n),
+        start_due=start_due,
+        completion_due=start_due + np.timedelta64(730, "D"),
+        started_on=None,
+        completed_on=None,
+        suspended_on=None,
+        status="not_started",
+        stock_class="supplied_unused",
+        investment_made_yuan=0.0,
+        area_developed_m2=0.0,
+        floor_area_m2=0.0,
         **_NO_FIGURES,
-    )  # fmt: skip
+    )
     _offer(table, rows, rng)
 
 
 _NO_FIGURES = {
-    "tax_yuan": None, "output_yuan": None, "value_added_yuan": None, "energy_tce": None, "employees": None, "year": None,
-    "fixed_assets_yuan": None, "stopped_on": None,
-}  # fmt: skip
+    "tax_yuan": None,
+    "output_yuan": None,
+    "value_added_yuan": None,
+    "energy_tce": None,
+    "employees": None,
+    "year": None,
+    "fixed_assets_yuan": None,
+    "stopped_on": None,
+}
 
 
 def _offer(table: ParcelTable, rows: Ints, rng: np.random.Generator) -> None:
@@ -61,19 +83,31 @@ def _offer(table: ParcelTable, rows: Ints, rng: np.random.Generator) -> None:
     )
 
 
-def suspended(table: ParcelTable, rows: Ints, suspended_on: Days, developed: Any, invested: Any, rng: np.random.Generator) -> None:
+def suspended(
+    table: ParcelTable, rows: Ints, suspended_on: Days, developed: Any, invested: Any, rng: np.random.Generator
+) -> None:
     """Begun and suspended; ``developed`` and ``invested`` are shares of what is due (scalar or array)."""
     n = len(rows)
     started = suspended_on - days(rng, 120, 420, n)
     start_due = started + np.timedelta64(25, "D")
     contract = start_due - days(rng, 330, 460, n)
     table.put(
-        rows, supply_kind="grant", contract_date=contract, handover_date=contract + days(rng, 20, 80, n), start_due=start_due,
-        completion_due=start_due + np.timedelta64(730, "D"), started_on=started, completed_on=None, suspended_on=suspended_on,
-        status="suspended", stock_class="partly_used", floor_area_m2=np.round(table["area_m2"][rows] * 0.12, 1),
+        rows,
+        supply_kind="grant",
+        contract_date=contract,
+        handover_date=contract + days(rng, 20, 80, n),
+        start_due=start_due,
+        completion_due=start_due + np.timedelta64(730, "D"),
+        started_on=started,
+        completed_on=None,
+        suspended_on=suspended_on,
+        status="suspended",
+        stock_class="partly_used",
+        floor_area_m2=np.round(table["area_m2"][rows] * 0.12, 1),
         area_developed_m2=np.round(table["area_due_m2"][rows] * developed, 2),
-        investment_made_yuan=np.round(table["investment_due_yuan"][rows] * invested, 0), **_NO_FIGURES,
-    )  # fmt: skip
+        investment_made_yuan=np.round(table["investment_due_yuan"][rows] * invested, 0),
+        **_NO_FIGURES,
+    )
     _offer(table, rows, rng)
 
 
@@ -81,11 +115,28 @@ def reserve(table: ParcelTable, rows: Ints, rng: np.random.Generator) -> None:
     """Land approved for construction and not yet supplied, held by the land reserve centre."""
     use = np.where(rng.random(len(rows)) < 0.75, "16", "100101")
     table.put(
-        rows, land_use=use, holder="澜港区土地储备中心", supply_kind=None, contract_date=None, handover_date=None, start_due=None,
-        completion_due=None, started_on=None, completed_on=None, status=None, stock_class="approved_unsupplied", industry=None,
-        land_price_yuan=None, investment_due_yuan=None, investment_made_yuan=None, area_due_m2=None, area_developed_m2=None,
-        floor_area_m2=0.0, above_scale=None, **_NO_FIGURES,
-    )  # fmt: skip
+        rows,
+        land_use=use,
+        holder="澜港区土地储备中心",
+        supply_kind=None,
+        contract_date=None,
+        handover_date=None,
+        start_due=None,
+        completion_due=None,
+        started_on=None,
+        completed_on=None,
+        status=None,
+        stock_class="approved_unsupplied",
+        industry=None,
+        land_price_yuan=None,
+        investment_due_yuan=None,
+        investment_made_yuan=None,
+        area_due_m2=None,
+        area_developed_m2=None,
+        floor_area_m2=0.0,
+        above_scale=None,
+        **_NO_FIGURES,
+    )
     _offer(table, rows, rng)
 
 
@@ -94,12 +145,20 @@ def operating(table: ParcelTable, rows: Ints) -> None:
     n = len(rows)
     contract = np.datetime64("2012-03-15") + (np.arange(n) * 11 % 2400).astype("timedelta64[D]")
     table.put(
-        rows, supply_kind="grant", contract_date=contract, handover_date=contract + np.timedelta64(45, "D"),
-        start_due=contract + np.timedelta64(300, "D"), completion_due=contract + np.timedelta64(1000, "D"),
-        started_on=contract + np.timedelta64(260, "D"), completed_on=contract + np.timedelta64(900, "D"), status="producing",
-        stock_class="in_use", year=2025.0, investment_made_yuan=table["investment_due_yuan"][rows],
+        rows,
+        supply_kind="grant",
+        contract_date=contract,
+        handover_date=contract + np.timedelta64(45, "D"),
+        start_due=contract + np.timedelta64(300, "D"),
+        completion_due=contract + np.timedelta64(1000, "D"),
+        started_on=contract + np.timedelta64(260, "D"),
+        completed_on=contract + np.timedelta64(900, "D"),
+        status="producing",
+        stock_class="in_use",
+        year=2025.0,
+        investment_made_yuan=table["investment_due_yuan"][rows],
         area_developed_m2=table["area_due_m2"][rows],
-    )  # fmt: skip
+    )
     mu = table["area_m2"][rows] * 3 / 2000
     floor = table["area_m2"][rows] * far_minimum(table["industry"][rows]) * 1.35
     above = table["above_scale"][rows].astype(bool)
@@ -155,12 +214,21 @@ def plant(table: ParcelTable, rows: Ints, kind: str, as_of: date, rng: np.random
         stopped_on = today - days(rng, 400, 1500, n)
         year = stopped_on.astype("datetime64[Y]").astype(int) + 1970 - 1
         table.put(rows, status="stopped", stopped_on=stopped_on, year=year.astype(float))
-        return [finding(i, "STOPPED", "inefficient", f"{s}停产，已满12个月") for i, s in zip(ids, iso(stopped_on), strict=True)]
+        return [
+            finding(i, "STOPPED", "inefficient", f"{s}停产，已满12个月")
+            for i, s in zip(ids, iso(stopped_on), strict=True)
+        ]
     raise ValueError(kind)
 
 
 # kind -> days between the agreed start and the as-of day (negative: the agreed start is still to come)
-_SPANS = {"supplied": (-300, -110), "warning": (-80, -12), "overdue": (15, 340), "idle_1y": (385, 710), "idle_2y": (750, 1900)}
+_SPANS = {
+    "supplied": (-300, -110),
+    "warning": (-80, -12),
+    "overdue": (15, 340),
+    "idle_1y": (385, 710),
+    "idle_2y": (750, 1900),
+}
 _WHY = {
     "warning": "距约定动工日期不足90天，尚未动工",
     "overdue": "约定动工日期已过，未满一年，尚未动工",
@@ -171,17 +239,18 @@ _WHY = {
 
 def idle_a(table: ParcelTable, rows: Ints, level: str, why: str | None = None, excused_days: int = 0) -> list[Finding]:
     """Truth rows of rule A for land that was not started, from the agreed start in the table."""
-    start_due = table["start_due"][rows]
+    start_due: Days = table["start_due"][rows]
     years = {"idle_1y": 1, "idle_2y": 2}.get(level)
     if years is None:
         since = np.full(len(rows), None, dtype=object)
         if level == "overdue" and not excused_days:
-            since = iso(start_due + ONE_DAY)
+            since = iso(np.asarray(start_due + ONE_DAY, dtype="datetime64[D]"))
     else:
-        since = iso(plus_years(start_due, years) + np.timedelta64(excused_days, "D") + ONE_DAY)
+        since = iso(plus_years(start_due, years) + np.timedelta64(excused_days + 1, "D"))
     price, collective = table["land_price_yuan"][rows], table["tenure"][rows] == "collective"
     fee = [
-        None if level != "idle_1y" or np.isnan(p) or c else round(float(p) * 0.2, 2) for p, c in zip(price, collective, strict=True)
+        None if level != "idle_1y" or np.isnan(p) or c else round(float(p) * 0.2, 2)
+        for p, c in zip(price, collective, strict=True)
     ]
     return [
         finding(i, "IDLE_A", level, why or _WHY[level], s, f)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +45,15 @@ def _water(name: str, middle: Floats, width_m: Floats) -> Water:
     normal = np.column_stack([-step[:, 1], step[:, 0]]) * (width_m / 2)[:, None]
     left, right = middle + normal, middle - normal
     cuts = np.r_[np.arange(0, len(middle) - 1, 18), len(middle) - 1]
-    pieces = [
-        shapely.Polygon(np.r_[left[a : b + 1], right[a : b + 1][::-1]]) for a, b in zip(cuts[:-1], cuts[1:], strict=True)
-    ]
-    return Water(name, np.array(pieces, dtype=object), shapely.Polygon(np.r_[left, right[::-1]]), shapely.LineString(middle))
+    pieces = [shapely.Polygon(np.r_[left[a : b + 1], right[a : b + 1][::-1]]) for a, b in itertools.pairwise(cuts)]
+    return Water(
+        name, np.array(pieces, dtype=object), shapely.Polygon(np.r_[left, right[::-1]]), shapely.LineString(middle)
+    )
 
 
 def river_y(x: NDArray[np.float64]) -> Floats:
     """Northing of the river's middle at an easting."""
-    return -3050 + 330 * np.sin(x / 2300 + 0.3) + 120 * np.sin(x / 930 + 1.0)
+    return -3080 + 400 * np.sin(x / 2300 + 0.3) + 165 * np.sin(x / 930 + 1.0)
 
 
 def draw_lines(parameters: Parameters, half_width_m: float, half_height_m: float) -> Lines:
@@ -81,7 +82,18 @@ def draw_lines(parameters: Parameters, half_width_m: float, half_height_m: float
     straight = zone.columns / 2 * zone.cell_m[0] + 150
     u = np.r_[u[u < -straight], -straight, straight, u[u > straight]]
     v = row_y + _smooth((np.abs(u) - straight) / 4500) * 900 * np.sin(u / 4600 + 0.9)
-    return Lines(tuple(waters), shapely.LineString(turned(np.column_stack([u, v]), zone.angle_deg, zone.centre)), tuple(motorways))
+    return Lines(
+        tuple(waters),
+        shapely.LineString(turned(np.column_stack([u, v]), zone.angle_deg, zone.centre)),
+        tuple(motorways),
+    )
+
+
+def draw_lake() -> shapely.Polygon:
+    """The lake in the north of the district."""
+    angle = np.linspace(0, 2 * np.pi, 140, endpoint=False)
+    r = 640 * (1 + 0.16 * np.sin(2 * angle + 0.5) + 0.10 * np.sin(3 * angle + 2) + 0.05 * np.sin(7 * angle))
+    return shapely.Polygon(np.column_stack([3150 + 1.25 * r * np.cos(angle), 7050 + r * np.sin(angle)]))
 
 
 def turned(xy: Floats, angle_deg: float, centre: tuple[float, float]) -> Floats:

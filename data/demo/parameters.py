@@ -26,6 +26,7 @@ class Zone:
 
     name: str
     key: str
+    town: str
     centre: XY
     angle_deg: float
     columns: int

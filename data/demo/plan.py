@@ -6,7 +6,7 @@ large lines and zones are taken out afterwards. Metres from the district's centr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from data.demo.cutting import Floats, Geometries, Ints, Manner, carve, divide, polygon_parts
 from data.demo.names import town_name
 from data.demo.noise import hashed_uniform, warp
+from data.demo.outline import draw_border
 from data.demo.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)
 class TownPlan:
-    """Towns in the order of their numbers: names, centres (n, 2), core radius (n,), side on which industry lies (n,)."""
+    """Towns in the order of their numbers: names, centres (n, 2), core radius (n,), side of the industry (n,)."""
 
     names: list[str]
     centres: Floats
@@ -32,8 +33,8 @@ class TownPlan:
 class Plan:
     """The district before parcels.
 
-    ``towns_of`` is the town number of each superblock, ``superblocks`` the bent lattice cells (they tile the district);
-    ``roads`` are county and higher roads with their class.
+    ``superblocks`` are the bent lattice cells, cut at the border (they tile the district), ``superblock_town`` their
+    town numbers; ``roads`` are county and higher roads with their class; ``streets`` run between ``blocks``.
     """
 
     towns: TownPlan
@@ -43,7 +44,6 @@ class Plan:
     roads: Geometries
     road_class: NDArray[np.object_]
     blocks: Geometries
-    block_superblock: Ints
     streets: Geometries
     street_gap_m: Floats
 
@@ -80,57 +80,71 @@ def _lattice(parameters: Parameters, half_width_m: float, half_height_m: float) 
     return (np.stack([i, j], axis=-1) + 2 * parameters.plan["lattice_jitter"] * jitter) * step, i, j
 
 
-def draw_plan(parameters: Parameters, area_m2: float, zone_outlines: list[shapely.Polygon], rng: np.random.Generator) -> Plan:
+def draw_plan(
+    parameters: Parameters, area_m2: float, zone_outlines: list[shapely.Polygon], rng: np.random.Generator
+) -> Plan:
     """District, towns, roads and street blocks for a district of about ``area_m2``."""
-    ratio = parameters.plan["width_to_height"]
-    half_height = 0.5 * np.sqrt(area_m2 / ratio) * 1.2
-    half_width = half_height * ratio
-    half_width, half_height = max(half_width, 11_500.0), max(half_height, 9_000.0)
+    district = draw_border(area_m2, parameters.plan["width_to_height"], zone_outlines)
+    shapely.prepare(district)
+    west, south, east, north = district.bounds
+    half_width, half_height = max(-west, east, 11_500.0), max(-south, north, 9_000.0)
     nodes, i, j = _lattice(parameters, half_width, half_height)
     ring = np.stack([nodes[:-1, :-1], nodes[1:, :-1], nodes[1:, 1:], nodes[:-1, 1:]], axis=2).reshape(-1, 4, 2)
     quads = shapely.polygons(ring)
-
-    # The district: the superblocks nearest to the centre (in a wobbly ellipse), those at the zones first.
-    centre = warp(ring.mean(axis=1))
-    angle = np.arctan2(centre[:, 1], centre[:, 0])
-    wobble = 1 + 0.10 * np.sin(3 * angle + 0.7) + 0.06 * np.sin(5 * angle + 2.0)
-    distance = np.hypot(centre[:, 0] / ratio, centre[:, 1]) / wobble
-    to_zone = shapely.distance(shapely.union_all(zone_outlines), shapely.points(centre))
-    key = np.minimum(distance, to_zone * 4)
-    order = np.argsort(key, kind="stable")
-    taken = np.sort(order[: max(1, int(np.searchsorted(np.cumsum(shapely.area(quads)[order]), area_m2)))])
-    chosen = np.zeros(len(quads), dtype=bool)
-    chosen[taken] = True
+    bent = shapely.transform(shapely.segmentize(quads, 120.0), warp)
+    chosen = shapely.intersects(bent, district)
 
     towns = place_towns(parameters, half_width, half_height)
-    # Towns own the superblocks nearest to their centre; the zones' town is drawn over a wider reach.
-    owner = _nearest(towns, centre[chosen])
-    bent = shapely.transform(shapely.segmentize(quads[chosen], 120.0), warp)
-    district = shapely.union_all(bent, grid_size=0.01)
-
+    towns, owner = _owners(parameters, towns, bent[chosen], zone_outlines)
     roads, road_class = _lattice_roads(nodes, i, j, chosen.reshape(nodes.shape[0] - 1, nodes.shape[1] - 1))
-    blocks, owner_of_block, streets, gaps = _blocks(parameters, quads[chosen], roads, road_class, towns, rng)
+    blocks, streets, gaps = _blocks(parameters, quads[chosen], roads, road_class, towns, rng)
     return Plan(
         towns,
-        bent,
+        _inside(bent[chosen], district),
         owner,
         district,
-        shapely.transform(shapely.segmentize(roads, 120.0), warp),
+        _inside(shapely.transform(shapely.segmentize(roads, 120.0), warp), district),
         road_class,
-        blocks,
-        owner_of_block,
-        shapely.transform(shapely.segmentize(streets, 90.0), warp),
+        polygon_parts(_inside(blocks, district), 2000, 14)[0],
+        _inside(shapely.transform(shapely.segmentize(streets, 90.0), warp), district),
         gaps,
     )
 
 
-def _nearest(towns: TownPlan, xy: Floats) -> Ints:
-    tree = shapely.STRtree(shapely.points(towns.centres))
-    return np.asarray(tree.nearest(shapely.points(xy)), dtype=np.int64)
+def _inside(geometries: Geometries, district: shapely.Geometry) -> Geometries:
+    """Geometries cut at the district's border; only those that cross it are touched."""
+    result = geometries.copy()
+    crossing = ~shapely.contains_properly(district, geometries)
+    result[crossing] = shapely.intersection(result[crossing], district)
+    return result
 
 
-def _lattice_roads(nodes: Floats, i: Ints, j: Ints, chosen: NDArray[np.bool_]) -> tuple[Geometries, NDArray[np.object_]]:
-    """Lattice edges that border the district, in the plan; every fifth line is national, every other fifth provincial."""
+def _owners(
+    parameters: Parameters, towns: TownPlan, superblocks: Geometries, zones: list[shapely.Polygon]
+) -> tuple[TownPlan, Ints]:
+    """Town of each superblock: the nearest centre; a zone lies in one town; a far town of a few blocks is no town."""
+    centre = shapely.get_coordinates(shapely.centroid(superblocks))
+    owner = _nearest(towns, centre, np.arange(len(towns.names)))
+    few = np.bincount(owner, minlength=len(towns.names)) < 9
+    few[: len(parameters.towns)] = False
+    if few.any():
+        lost = few[owner]
+        owner[lost] = _nearest(towns, centre[lost], np.flatnonzero(~few))
+    names = [town.name for town in parameters.towns]
+    for zone, outline in zip(parameters.zones, zones, strict=True):
+        owner[shapely.intersects(superblocks, outline)] = names.index(zone.town)
+    return replace(towns, radius_m=np.where(few, 0.0, towns.radius_m)), owner
+
+
+def _nearest(towns: TownPlan, xy: Floats, among: Ints) -> Ints:
+    tree = shapely.STRtree(shapely.points(towns.centres[among]))
+    return among[tree.nearest(shapely.points(xy))]
+
+
+def _lattice_roads(
+    nodes: Floats, i: Ints, j: Ints, chosen: NDArray[np.bool_]
+) -> tuple[Geometries, NDArray[np.object_]]:
+    """Lattice edges that border the district; of eight lines one is national and one provincial."""
     padded = np.pad(chosen, 1)
     along_x = padded[1:-1, 1:] | padded[1:-1, :-1]  # edge (a, b)-(a+1, b)
     along_y = padded[1:, 1:-1] | padded[:-1, 1:-1]  # edge (a, b)-(a, b+1)
@@ -141,19 +155,20 @@ def _lattice_roads(nodes: Floats, i: Ints, j: Ints, chosen: NDArray[np.bool_]) -
         place = (index + salt) % 8
         return np.where(place == 0, "national", np.where(place == 4, "provincial", "county")).astype(object)
 
-    classes = np.r_[grade(j[:-1][along_x], 2), grade(i[:, :-1][along_y], 3)]
+    classes = np.r_[grade(j[:-1][along_x], 3), grade(i[:, :-1][along_y], 3)]
     return np.r_[horizontal, vertical], classes
 
 
 def _blocks(
     parameters: Parameters, quads: Geometries, roads: Geometries, road_class: NDArray[np.object_], towns: TownPlan,
     rng: np.random.Generator,
-) -> tuple[Geometries, Ints, Geometries, Floats]:  # fmt: skip
+) -> tuple[Geometries, Geometries, Floats]:  # fmt: skip
     """Street blocks inside the superblocks, bent; small in towns and large in the country."""
     inset = shapely.buffer(quads, -parameters.roads["county_gap_m"] / 2, join_style="mitre")
     wide = road_class != "county"
-    half = np.where(road_class[wide] == "national", parameters.roads["national_gap_m"], parameters.roads["provincial_gap_m"]) / 2
-    land, owner = carve(inset, shapely.buffer(roads[wide], half, cap_style="square"), 5000, 30)
+    gap = {c: parameters.roads[f"{c}_gap_m"] for c in ("national", "provincial")}
+    half = np.array([gap[c] for c in road_class[wide]]) / 2
+    land, _ = carve(inset, shapely.buffer(roads[wide], half, cap_style="square"), 5000, 30)
     xy = warp(shapely.get_coordinates(shapely.centroid(land)))
     nearness = town_nearness(towns, xy)
     rural = nearness > 1.5
@@ -161,22 +176,21 @@ def _blocks(
         (~rural, 4.0e4, ((0.0, 11.0), (9e4, 15.0), (4e5, 20.0)), 5.0),
         (rural, 2.9e5, ((0.0, 8.0), (9e5, 10.0)), 7.0),
     ]
-    blocks, owners, streets, gaps = [], [], [], []
+    blocks, streets, gaps = [], [], []
     for mask, target, widths, wobble in step:
         if not mask.any():
             continue
-        subset, of = land[mask], owner[mask]
+        subset = land[mask]
         size = np.full(len(subset), target)
         if target < 1e5:  # blocks grow from the middle of a town outwards
             size *= np.clip(0.7 + 0.9 * nearness[mask], 0.7, 2.2)
         manner = Manner(size, np.full(len(subset), 1.15), wobble, 0.3, widths)
         pieces = divide(subset, manner, rng, min_area_m2=2500, min_width_m=18)
         blocks.append(pieces.polygons)
-        owners.append(of[pieces.parent])
         streets.append(pieces.street_lines)
         gaps.append(pieces.street_gap_m)
     bent = shapely.transform(shapely.segmentize(np.concatenate(blocks), 90.0), warp)
-    return bent, np.concatenate(owners), np.concatenate(streets), np.concatenate(gaps)
+    return bent, np.concatenate(streets), np.concatenate(gaps)
 
 
 def town_nearness(towns: TownPlan, xy: Floats) -> Floats:
@@ -193,13 +207,13 @@ def town_nearness(towns: TownPlan, xy: Floats) -> Floats:
 def town_of(plan: Plan, geometries: Geometries) -> Ints:
     """Town number of the superblock under each geometry's inner point (the nearest superblock where none is)."""
     tree = shapely.STRtree(plan.superblocks)
-    return plan.superblock_town[tree.nearest(shapely.point_on_surface(geometries))]
-
-
-def carve_large(blocks: Geometries, owner: Ints, cutters: Geometries) -> tuple[Geometries, Ints]:
-    """Blocks without the large lines and zones; strips that are left over narrower than 24 m become road-side ground."""
-    land, index = carve(blocks, cutters, 1500, 12)
-    return land, owner[index]
+    inner = shapely.point_on_surface(geometries)
+    town = np.full(len(geometries), -1, dtype=np.int64)
+    which, superblock = tree.query(inner, predicate="intersects")
+    town[which[::-1]] = plan.superblock_town[superblock[::-1]]
+    lost = town < 0
+    town[lost] = plan.superblock_town[tree.nearest(inner[lost])]
+    return town
 
 
 def strips_along(blocks: Geometries, near: Geometries, width_m: Floats) -> tuple[Geometries, Geometries, Ints]:

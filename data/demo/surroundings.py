@@ -1,4 +1,4 @@
-"""Everything around the parcels: control lines, zoning, barriers, network, terminals, markets. Metres from the centre."""
+"""What lies around the parcels: control lines, zoning, barriers, network, terminals, markets (metres)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from data.demo.parameters import Parameters
 from data.demo.plan import Plan, town_nearness
 from data.demo.zones import PlantedLand
 
-_SPEED = {"motorway": 100.0, "national": 70.0, "provincial": 60.0, "county": 50.0, "zone": 40.0, "street": 30.0, "ramp": 40.0}
+_SPEED = {
+    "motorway": 100.0,
+    "national": 70.0,
+    "provincial": 60.0,
+    "county": 50.0,
+    "zone": 40.0,
+    "street": 30.0,
+    "ramp": 40.0,
+}
 _BUILT = ("housing", "commercial", "public", "park", "industry", "logistics", "utility", "port")
 
 
@@ -25,18 +33,30 @@ def _frame(geometry: Geometries | list[shapely.Geometry], **columns: object) -> 
     return gpd.GeoDataFrame(columns, geometry=shapes, index=pd.RangeIndex(len(shapes)))
 
 
+def _lines(geometries: Geometries) -> Geometries:
+    return geometries[(shapely.get_type_id(geometries) == 1) & ~shapely.is_empty(geometries)]
+
+
 def draw_control_lines(fabric: Fabric, planted: PlantedLand, plan: Plan, rng: np.random.Generator) -> gpd.GeoDataFrame:
     """Basic farmland, ecological redline, urban boundary and industrial block lines."""
     blocks, use = fabric.block_polygons, fabric.block_use
     nearness = town_nearness(plan.towns, shapely.get_coordinates(shapely.centroid(blocks)))
     zones = shapely.union_all(list(planted.outlines.values()))
     built = np.isin(use, _BUILT) & (nearness < 1.6)
-    grown = shapely.union_all(np.r_[shapely.buffer(blocks[built], 45), shapely.buffer(zones, 70)], grid_size=0.1)
-    urban = shapely.union_all([shapely.simplify(shapely.buffer(grown, -25), 6), shapely.buffer(zones, 22, join_style="mitre")])
+    grown = shapely.union_all(np.r_[shapely.buffer(blocks[built], 110), shapely.buffer(zones, 130)], grid_size=0.1)
+    urban = shapely.union_all(
+        [shapely.simplify(shapely.buffer(grown, -85), 8), shapely.buffer(zones, 22, join_style="mitre")]
+    )
     urban = urban.intersection(plan.district)
     urban = shapely.difference(urban, shapely.union_all(planted.controls.get("outside_urban_boundary", [])))
     urban_parts = polygon_parts(np.array([urban], dtype=object), 30_000)[0]
-    urban_parts = np.array([shapely.Polygon(p.exterior, [r for r in p.interiors if shapely.Polygon(r).area > 60_000]) for p in urban_parts], dtype=object)
+    urban_parts = np.array(
+        [
+            shapely.Polygon(p.exterior, [r for r in p.interiors if shapely.Polygon(r).area > 60_000])
+            for p in urban_parts
+        ],
+        dtype=object,
+    )
     farm = (use == "farmland") & (nearness > 1.35) & (rng.random(len(use)) < 0.86)
     fields = blocks[farm]
     if len(fields):  # fields that the boundary has swallowed are no basic farmland
@@ -64,9 +84,11 @@ def draw_zoning(fabric: Fabric, planted: PlantedLand) -> gpd.GeoDataFrame:
     return frame
 
 
-def _roads(parameters: Parameters, plan: Plan, lines: Lines, planted: PlantedLand) -> gpd.GeoDataFrame:
+def _roads(
+    parameters: Parameters, plan: Plan, lines: Lines, planted: PlantedLand, no_roads: shapely.Geometry
+) -> gpd.GeoDataFrame:
     """Centre lines with class and red-line width (county roads end at a zone and at the large river)."""
-    zones = shapely.union_all(list(planted.outlines.values()))
+    zones = shapely.union_all([*planted.outlines.values(), no_roads])
     county = plan.road_class == "county"
     geometry = shapely.difference(plan.roads, zones)
     waters = shapely.union_all([water.surface for water in lines.waters if water.surface.area > 2.5e6])
@@ -89,33 +111,44 @@ def _roads(parameters: Parameters, plan: Plan, lines: Lines, planted: PlantedLan
     number = np.cumsum(np.r_[True, all_class[1:] != all_class[:-1]])  # roads of one run of classes share a name
     title = {"national": "国道", "provincial": "省道", "county": "县道", "street": "支路", "zone": "园区路"}
     names = np.array([f"{title[c]}{k}" for c, k in zip(all_class, number, strict=True)], dtype=object)
-    return _frame(parts[keep], road_class=all_class[owner[keep]], width_m=all_width[owner[keep]], name=names[owner[keep]])
+    return _frame(
+        parts[keep], road_class=all_class[owner[keep]], width_m=all_width[owner[keep]], name=names[owner[keep]]
+    )
 
 
 def draw_barriers_and_network(
-    parameters: Parameters, plan: Plan, lines: Lines, planted: PlantedLand, ramps: Geometries
+    parameters: Parameters, plan: Plan, lines: Lines, planted: PlantedLand, fabric: Fabric, ramps: Geometries
 ) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
     """Barriers (roads, railway, motorway, rivers) and network edges (road, rail, water)."""
-    roads = _roads(parameters, plan, lines, planted)
+    roads = _roads(parameters, plan, lines, planted, fabric.no_roads)
     around = shapely.buffer(plan.district, 2000)
     motorways = shapely.intersection(np.array(lines.motorways, dtype=object), around)
     railway = np.array([shapely.intersection(lines.railway, around)], dtype=object)
     surfaces = shapely.intersection(np.array([w.surface for w in lines.waters], dtype=object), plan.district)
     surfaces, of = polygon_parts(surfaces, 100.0)
-    motorway_parts, railway_parts = shapely.get_parts(motorways), shapely.get_parts(railway)
+    motorway_parts, railway_parts = (_lines(shapely.get_parts(g)) for g in (motorways, railway))
     r = parameters.roads
     barriers = [
-        _frame(motorway_parts, kind="motorway", name="澜江高速", width_m=r["motorway_width_m"], setback_m=r["motorway_setback_m"]),
+        _frame(
+            motorway_parts,
+            kind="motorway",
+            name="澜江高速",
+            width_m=r["motorway_width_m"],
+            setback_m=r["motorway_setback_m"],
+        ),
         _frame(railway_parts, kind="railway", name="苏澜铁路", width_m=r["railway_width_m"], setback_m=0.0),
         _frame(surfaces, kind="river", name=[lines.waters[k].name for k in of], width_m=np.nan, setback_m=0.0),
-        _frame(roads.geometry.to_numpy(), kind="local_road", name=roads["name"], width_m=roads["width_m"], setback_m=0.0),
+        _frame(
+            roads.geometry.to_numpy(), kind="local_road", name=roads["name"], width_m=roads["width_m"], setback_m=0.0
+        ),
     ]
     barrier = gpd.GeoDataFrame(pd.concat([b for b in barriers if len(b)], ignore_index=True))
     barrier.insert(0, "barrier_id", [f"ZG{k + 1:06d}" for k in range(len(barrier))])
 
     tree = shapely.STRtree(roads.geometry.to_numpy())
     ramp_lines = shapely.shortest_line(ramps, roads.geometry.to_numpy()[tree.nearest(ramps)]) if len(ramps) else ramps
-    middles = shapely.get_parts(shapely.intersection(np.array([w.middle for w in lines.waters], dtype=object), around))
+    middles = shapely.intersection(np.array([w.middle for w in lines.waters], dtype=object), around)
+    middles = _lines(shapely.get_parts(middles))
     edges = [
         _frame(roads.geometry.to_numpy(), mode="road", road_class=roads["road_class"], name=roads["name"]),
         _frame(motorway_parts, mode="road", road_class="motorway", name="澜江高速"),
@@ -143,7 +176,9 @@ def place_ramps(lines: Lines, half_width_m: float) -> Geometries:
     return np.asarray(shapely.points(np.concatenate(spots)))
 
 
-def draw_terminals(parameters: Parameters, lines: Lines, plan: Plan, port: shapely.Point, ramps: Geometries) -> gpd.GeoDataFrame:
+def draw_terminals(
+    parameters: Parameters, lines: Lines, plan: Plan, port: shapely.Point, ramps: Geometries
+) -> gpd.GeoDataFrame:
     """Motorway exits, the freight yard, the port and two logistics hubs."""
     zone = next(z for z in parameters.zones if z.straight_row >= 0)
     angle = np.radians(zone.angle_deg)
@@ -153,7 +188,7 @@ def draw_terminals(parameters: Parameters, lines: Lines, plan: Plan, port: shape
     rows: list[tuple[str, str, shapely.Point, float, float]] = [
         ("rail_yard", f"{parameters.name}铁路货场", shapely.Point(yard), 18.0, 12.0),
         ("port", "澜江港区码头", port, 14.0, 18.0),
-        ("logistics_hub", "澜港多式联运物流园", shapely.Point(yard + [250, 350]), 9.0, 6.0),
+        ("logistics_hub", "澜港多式联运物流园", shapely.Point(yard[0] + 250, yard[1] + 350), 9.0, 6.0),
         ("logistics_hub", "临港综合物流中心", shapely.Point(port.x + 500, port.y - 250), 9.0, 6.0),
     ]
     near = ramps[shapely.distance(ramps, plan.district) < 6000]
@@ -168,7 +203,7 @@ def draw_terminals(parameters: Parameters, lines: Lines, plan: Plan, port: shape
 
 def draw_markets(plan: Plan, port: shapely.Point) -> gpd.GeoDataFrame:
     """Where goods come from and go to: inside the district and at the points where its long roads leave it."""
-    west, south, east, north = plan.district.bounds
+    west, _, east, _ = plan.district.bounds
     rows = [
         ("云溪城区消费市场", "outbound", (-4700, 2500), 420_000),
         ("澜港经济开发区配套企业", "both", (700, 400), 650_000),

@@ -14,7 +14,18 @@ from data.demo.cutting import Floats, Ints
 
 Days = NDArray[np.datetime64]
 
-TEXT = ("land_use", "tenure", "holder", "town", "address", "supply_kind", "delay_cause", "industry", "status", "stock_class")
+TEXT = (
+    "land_use",
+    "tenure",
+    "holder",
+    "town",
+    "address",
+    "supply_kind",
+    "delay_cause",
+    "industry",
+    "status",
+    "stock_class",
+)
 DATES = (
     "contract_date", "handover_date", "start_due", "completion_due", "started_on", "completed_on", "suspended_on",
     "resumed_on", "delay_from", "delay_to", "stopped_on", "available_from",

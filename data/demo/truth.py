@@ -41,8 +41,8 @@ def remaining_land(
     land = polygons.copy()
 
     def near(geometries: Geometries) -> Any:
-        hit = np.unique(shapely.STRtree(geometries).query(land, predicate="intersects")[1]) if len(geometries) else []
-        return shapely.union_all(geometries[hit]) if len(hit) else shapely.Polygon()
+        hit = np.unique(shapely.STRtree(geometries).query(land, predicate="intersects")[1])
+        return shapely.union_all(geometries[hit])  # an empty collection where nothing is near
 
     kind = control_lines["kind"].to_numpy()
     lines = control_lines.geometry.to_numpy()
@@ -90,7 +90,11 @@ def plot_truth(
         pieces = _widest_piece(land[mine]) if group.cut_by_width else land[mine]
         member = shapely.area(pieces) > 1.0
         ids = [str(i) for i in parcels["parcel_id"].to_numpy()[planted[mine][member]]]
-        row: dict[str, Any] = {"case": group.case, "parcel_ids": sorted(ids), "area_mu": round(area_in_mu(pieces, lon), 4)}
+        row: dict[str, Any] = {
+            "case": group.case,
+            "parcel_ids": sorted(ids),
+            "area_mu": round(area_in_mu(pieces, lon), 4),
+        }
         if group.plot:
             tolerance = 3.0 if group.cut_by_width else 0.05
             plots.append(row | {"tolerance_mu": tolerance, "strict": group.strict, "why": group.why})
@@ -99,7 +103,9 @@ def plot_truth(
     return plots, none
 
 
-def count_truth(findings: list[Finding], parcel_id: NDArray[np.object_], area_m2: Floats, plots: list[dict[str, Any]]) -> dict[str, Any]:
+def count_truth(
+    findings: list[Finding], parcel_id: NDArray[np.object_], area_m2: Floats, plots: list[dict[str, Any]]
+) -> dict[str, Any]:
     """How many parcels, idle and inefficient ones and plots there are, and the mu of each."""
     area = dict(zip(parcel_id, area_m2, strict=True))
     idle = {f["parcel_id"] for f in findings if f["level"] in ("idle_1y", "idle_2y", "idle_stalled")}

@@ -108,7 +108,12 @@ def _group_cell(land: shapely.Polygon, group: Group, rng: np.random.Generator) -
     # The belt: north and south of the group over the whole cell, then west and east.
     west, south, east, north = body.bounds
     middle = (west + east) / 2
-    boxes = [(-9e3, north, 9e3, 9e3), (-9e3, -9e3, 9e3, south), (-9e3, south, middle, north), (middle, south, 9e3, north)]
+    boxes = [
+        (-9e3, north, 9e3, 9e3),
+        (-9e3, -9e3, 9e3, south),
+        (-9e3, south, middle, north),
+        (middle, south, 9e3, north),
+    ]
     belt = [piece.intersection(shapely.box(*box)) for box in boxes for piece in around]
     for kind, control in controls.items():
         inside = polygon_parts(np.array([b.intersection(control) for b in belt], dtype=object), 900, 10)[0]
@@ -147,7 +152,7 @@ def _nodes(zone: Zone, rng: np.random.Generator) -> Floats:
     """Corners of a zone's cells, (columns + 1, rows + 1, 2) in the zone's frame, unmoved along the railway."""
     c, r = np.meshgrid(np.arange(zone.columns + 1), np.arange(zone.rows + 1), indexing="ij")
     xy = np.stack([(c - zone.columns / 2) * zone.cell_m[0], (r - zone.rows / 2) * zone.cell_m[1]], axis=-1)
-    move = rng.uniform(-32, 32, xy.shape)
+    move: Floats = np.asarray(rng.uniform(-32, 32, xy.shape))
     if zone.straight_row >= 0:
         move[:, zone.straight_row, 1] = 0
     return np.asarray(xy + move)
@@ -170,12 +175,21 @@ def draw_zones(parameters: Parameters) -> PlantedLand:
         for index, (places, content) in enumerate(contents):
             whole = shapely.union_all([_quad(nodes, c, r) for c, r in places])
             middle = np.mean(
-                [((c + 0.5 - zone.columns / 2) * zone.cell_m[0], (r + 0.5 - zone.rows / 2) * zone.cell_m[1]) for c, r in places],
+                [
+                    ((c + 0.5 - zone.columns / 2) * zone.cell_m[0], (r + 0.5 - zone.rows / 2) * zone.cell_m[1])
+                    for c, r in places
+                ],
                 axis=0,
             )
-            land = shapely.transform(shapely.buffer(whole, -_CELL_GAP_M / 2, join_style="mitre"), lambda xy, m=middle: xy - m)
+            land = shapely.transform(
+                shapely.buffer(whole, -_CELL_GAP_M / 2, join_style="mitre"), lambda xy, m=middle: xy - m
+            )
             cell_rng = np.random.default_rng([parameters.seed, 12, z, index])
-            cell = _plain_cell(land, content, cell_rng) if isinstance(content, str) else _group_cell(land, content, cell_rng)
+            cell = (
+                _plain_cell(land, content, cell_rng)
+                if isinstance(content, str)
+                else _group_cell(land, content, cell_rng)
+            )
 
             def place(g: shapely.Geometry, m: Floats = middle, zone: Zone = zone) -> shapely.Geometry:
                 return shapely.transform(g, lambda xy: turned(xy + m, zone.angle_deg, zone.centre))

@@ -121,14 +121,7 @@ def load_rules(name: str) -> RuleSet:
     InvalidParameter
         No such rule set, or a value that does not fit; the message names file, key and what is expected.
     """
-    text, where = _text(name)
-    document = _parse(text, where)
-    base = document.get("ruleset", {}).get("extends")
-    if isinstance(base, str):
-        base_text, base_where = _text(base)
-        # A derived set takes over whole tables that it does not have itself.
-        document = {**_parse(base_text, base_where), **document}
-        text += base_text
+    document, text, where = _resolved(name, ())
     try:
         return RuleSet.model_validate({**document, "sha256": hashlib.sha256(text.encode()).hexdigest()})
     except ValidationError as error:
@@ -139,6 +132,19 @@ def load_rules(name: str) -> RuleSet:
             where=f"{where}: {key}",
             remedy="请对照 data/rules/ 中的示例修改",
         ) from error
+
+
+def _resolved(name: str, within: tuple[str, ...]) -> tuple[dict[str, Any], str, str]:
+    """A document with what it takes over from the set it extends: whole tables that it does not have itself."""
+    text, where = _text(name)
+    document = _parse(text, where)
+    base = document.get("ruleset", {}).get("extends")
+    if not isinstance(base, str):
+        return document, text, where
+    if base in (*within, name):
+        raise InvalidParameter(f"规则集相互继承：{'、'.join((*within, name, base))}", where=f"{where}: ruleset.extends")
+    inherited, more, _ = _resolved(base, (*within, name))
+    return {**inherited, **document}, text + more, where
 
 
 def _text(name: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ Nothing is lost: what a profile does not map is kept in ``extra``, and so is a v
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -197,7 +198,11 @@ def _convert(values: pd.Series, item: Field, layer: Layer, profile: Profile) -> 
         flags = values.astype(str).str.strip().str.lower().map(words).astype("boolean")
         return flags, present & flags.isna()
     if item.kind == "json":
-        return values.where(present, None).astype(object), pd.Series(False, index=values.index)
+        read = [_as_json(value) if there else (None, False) for value, there in zip(values, present, strict=True)]
+        return (
+            pd.Series([value for value, _ in read], index=values.index, dtype=object),
+            pd.Series([bad for _, bad in read], index=values.index, dtype=bool),
+        )
     text = values.where(present).astype(object)
     text = text.where(text.isna(), text.map(_as_text))
     known = WORDS.get(f"{layer.name}.{item.name}") or WORDS.get(item.name)
@@ -209,6 +214,16 @@ def _convert(values: pd.Series, item: Field, layer: Layer, profile: Profile) -> 
     lookup |= profile.words.get(item.name, {})
     words_found = text.map(lookup).astype(object)
     return words_found.where(words_found.notna(), None), present & words_found.isna()
+
+
+def _as_json(value: Any) -> tuple[Any, bool]:
+    """An object or list, and whether the value could not be read as one."""
+    if isinstance(value, (dict, list)):
+        return value, False
+    try:
+        return json.loads(value), False
+    except (TypeError, ValueError):
+        return None, True
 
 
 def _as_text(value: Any) -> str:
@@ -224,12 +239,10 @@ def _dates(values: pd.Series) -> pd.Series:
         values.where(values.notna()).astype(object).map(lambda value: str(value).strip() if pd.notna(value) else None)
     )
     text = text.str.replace(r"[年月/.]", "-", regex=True).str.replace("日", "", regex=False)
-    parsed = pd.to_datetime(text, errors="coerce", format="mixed", utc=False) if len(text) else pd.Series(dtype=object)
-    if isinstance(parsed.dtype, pd.DatetimeTZDtype) or parsed.dtype == object:
-        moved = pd.to_datetime(text, errors="coerce", format="mixed", utc=True).dt.tz_convert("Asia/Shanghai")
-        naive = ~text.fillna("").str.contains(r"(?:[+-]\d{2}:?\d{2}|Z)$", regex=True)
-        parsed = moved.dt.tz_localize(None)
-        parsed = parsed.where(~naive, pd.to_datetime(text.where(naive), errors="coerce", format="mixed"))
+    zoned = text.fillna("").str.contains(r"\d(?:[+-]\d{2}:?\d{2}|Z)$", regex=True)
+    plain = pd.to_datetime(text.where(~zoned), errors="coerce", format="mixed")
+    moved = pd.to_datetime(text.where(zoned), errors="coerce", format="mixed", utc=True)
+    parsed = plain.where(~zoned, moved.dt.tz_convert("Asia/Shanghai").dt.tz_localize(None))
     return parsed.dt.floor("D").astype("datetime64[s]")
 
 

@@ -402,7 +402,7 @@ def _separations(
     rules: PlotRules,
 ) -> dict[int, list[dict[str, Any]]]:
     """For each plot: parcels outside it that a barrier keeps away, and which barrier."""
-    found: dict[int, list[dict[str, Any]]] = {}
+    found: dict[int, dict[tuple[str, ...], dict[str, Any]]] = {}
     pair, kind, name, metres = relation.blockers(rules.reach_m)
     for index, barrier_kind, barrier_name, blocked in zip(pair, kind, name, metres, strict=True):
         if joined[index] or blocked < rules.frontage_m:
@@ -411,16 +411,16 @@ def _separations(
             plot = int(ends[index, side])
             if plot < 0 or plot == ends[index, 1 - side]:
                 continue
-            found.setdefault(plot, []).append(
-                {
-                    "parcel_id": parcel_id[pieces.parcel[relation.pairs[index, side]]],
-                    "neighbour": parcel_id[pieces.parcel[relation.pairs[index, 1 - side]]],
-                    "barrier_kind": barrier_kind,
-                    "barrier": _none(barrier_name),
-                    "blocked_m": round(float(blocked), 1),
-                }
-            )
-    return found
+            here, there = (str(parcel_id[pieces.parcel[relation.pairs[index, end]]]) for end in (side, 1 - side))
+            known = found.setdefault(plot, {})
+            key = (here, there, str(barrier_kind), str(barrier_name))
+            # Both directions see the same barrier; the longer view says how much it blocks.
+            if key not in known or known[key]["blocked_m"] < blocked:
+                known[key] = {
+                    "parcel_id": here, "neighbour": there, "barrier_kind": barrier_kind,
+                    "barrier": _none(barrier_name), "blocked_m": round(float(blocked), 1),
+                }  # fmt: skip
+    return {plot: list(rows.values()) for plot, rows in found.items()}
 
 
 def _nothing(rules: PlotRules) -> PlotSet:

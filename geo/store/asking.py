@@ -14,6 +14,8 @@ from datetime import date, datetime
 from numbers import Integral, Real
 from typing import Any, Literal
 
+import numpy as np
+
 from geo.errors import InvalidParameter, NotFound
 from geo.layers.schema import Field, Layer
 from geo.store.base import Bounds, Query, Scope
@@ -94,7 +96,8 @@ def ask(query: Query, scope: Scope) -> Question:
 
 def ask_all(query: Query, scope: Scope) -> Question:
     """The question without page: what ``count`` counts."""
-    return ask(replace(query, limit=None, after=None, columns=(), geometry=False), scope)
+    question = ask(replace(query, limit=None, after=None), scope)
+    return replace(question, columns=(question.layer.key,), geometry=False)
 
 
 def visible_layer(name: str, scope: Scope) -> Layer:
@@ -164,9 +167,7 @@ def _stored(field: Field, value: Any) -> Any:
             raise _wrong(field, value, "文本")
         return value if _storable(value) else None
     if field.kind == "boolean":
-        known = _TRUTH.get(str(value).lower()) if isinstance(value, (str, bool, Integral)) else None
-        if known is None and type(value).__name__ == "bool_":  # numpy's
-            known = bool(value)
+        known = _TRUTH.get(str(value).lower()) if isinstance(value, (str, bool, np.bool_, Integral)) else None
         if known is None:
             raise _wrong(field, value, "true 或 false")
         return known

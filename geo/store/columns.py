@@ -1,8 +1,8 @@
 """Between canonical frames and the values that a database stores; both stores use the same.
 
 Stored form: text as ``str``, numbers as ``float`` and ``int``, booleans as ``bool`` (0 and 1 on the way out), dates as
-ISO text, json as text, ``None`` for what is missing. Frames that come out have ``object`` (text, json), ``float64``, ``Int64``, ``boolean`` and
-``datetime64[s]`` columns whether or not a value is missing.
+ISO text, json as text, ``None`` for what is missing. Frames that come out have ``object`` (text, json), ``float64``,
+``Int64``, ``boolean`` and ``datetime64[s]`` columns whether or not a value is missing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pyproj import CRS
 
 from geo.crs import STORAGE_CRS
 from geo.errors import InvalidInput
-from geo.layers.schema import Field, Layer
+from geo.layers.schema import QUARANTINE, Field, Layer
 from geo.store.base import Frame
 
 _NAMED = 5  # rows or keys that an error names
@@ -386,8 +386,9 @@ def _geometries(layer: Layer, frame: Frame, geometry_name: str | None) -> NDArra
     if allowed is not None and not np.isin(shapely.get_type_id(geometries[there]), allowed).all():
         raise InvalidInput(f"图层“{layer.zh}”含有其他类型的几何", where=layer.name, remedy=f"应为 {layer.geometry}")
     flat = shapely.force_2d(geometries)
-    filled = there & ~shapely.is_empty(flat)
-    coordinates = shapely.get_coordinates(flat[filled])
-    if not (np.abs(coordinates) <= (180.0, 90.0)).all():  # NaN and infinity fail too
+    coordinates, owner = shapely.get_coordinates(flat, return_index=True)
+    if layer is QUARANTINE:  # its rows are wrong by right; only what a database could not hold is left out
+        flat[np.unique(owner[~np.isfinite(coordinates).all(axis=1)])] = None
+    elif not (np.abs(coordinates) <= (180.0, 90.0)).all():  # NaN and infinity fail too
         raise InvalidInput(f"图层“{layer.zh}”有坐标超出经纬度范围", where=layer.name, remedy="请检查坐标系与坐标轴顺序")
     return flat

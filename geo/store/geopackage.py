@@ -7,6 +7,7 @@ old state whole. Readers have their own snapshot and never wait for the writer.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import geopandas as gpd
-import pandas as pd
 import shapely
 
 from geo.errors import InvalidInput, StoreUnreachable
@@ -79,8 +79,8 @@ class GeoPackageStore:
         """Store the rows of one import, its quarantine and its record in one transaction; see ``Store.write_load``."""
         layer = loadable(load)
         rows = to_stored(layer, features)
-        check_balance(load, rows)
         apart = to_stored(QUARANTINE, quarantine, {"load_id": load.load_id, "layer": layer.name})
+        check_balance(load, rows, apart)
         values = record_values(load)
         with self._transaction() as connection:
             self._record(connection, "loads", tuple(LOAD_COLUMNS), values)
@@ -122,8 +122,9 @@ class GeoPackageStore:
                 "SELECT min_x, min_y, max_x, max_y FROM gpkg_contents WHERE table_name = ?", [layer]
             )
             return None if west is None else (west, south, east, north)
-        found = shapely.total_bounds(self._answer(question).geometry.to_numpy())
-        return None if pd.isna(found[0]) else tuple(found.tolist())
+        geometries = self._answer(question).geometry.to_numpy()
+        found = shapely.total_bounds(geometries).tolist() if len(geometries) else [math.nan]
+        return None if math.isnan(found[0]) else tuple(found)
 
     def loads(self) -> list[Load]:
         """All loads, oldest first."""
@@ -274,7 +275,7 @@ class GeoPackageStore:
     @staticmethod
     def _insert(connection: sqlite3.Connection, rows: Rows, first_fid: int) -> None:
         names = ["fid", *map(quoted, rows.names)]
-        values: list[Sequence[Any]] = [range(first_fid, first_fid + len(rows)), *rows.values]  # noqa: PD011
+        values: list[Sequence[Any]] = [range(first_fid, first_fid + len(rows)), *rows.values]
         if rows.geometries is not None:
             names.append("geom")
             values.append(to_blobs(rows.geometries))

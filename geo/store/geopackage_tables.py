@@ -30,7 +30,7 @@ _SQL_TYPES = {
     "json": "TEXT",
 }
 _APPLICATION_ID = 0x47504B47  # "GPKG"
-_USER_VERSION = 10400
+_USER_VERSION = 10300  # GDAL before 3.7 warns of anything newer
 _RTREE_DEFINITION = "http://www.geopackage.org/spec120/#extension_rtree"
 _SCHEMA_DEFINITION = "http://www.geopackage.org/spec121/#extension_schema"
 
@@ -223,12 +223,20 @@ def _announce(connection: sqlite3.Connection, table: str, data_type: str, zh: st
 
 
 def _describe(connection: sqlite3.Connection, table: str, columns: list[tuple[str, str, str, str]]) -> None:
-    """Chinese names, units and the kind of json columns, as a GIS shows them."""
+    """Chinese names (once each, GDAL's alias), units and the kind of json columns, as a GIS shows them."""
+    seen = [zh for _, zh, _, _ in columns]
     connection.executemany(
         "INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description, mime_type) "
         "VALUES (?, ?, ?, ?, ?, ?)",
         [
-            (table, name, name, zh, unit or None, "application/json" if kind == "json" else None)
+            (
+                table,
+                name,
+                zh if seen.count(zh) == 1 else f"{zh} {name}",
+                zh,
+                unit or None,
+                "application/json" if kind == "json" else None,
+            )
             for name, zh, unit, kind in columns
         ],
     )

@@ -76,8 +76,8 @@ class PostGISStore:
         """Store the rows of one import, its quarantine and its record in one transaction; see ``Store.write_load``."""
         layer = loadable(load)
         rows = to_stored(layer, features)
-        check_balance(load, rows)
         apart = to_stored(QUARANTINE, quarantine, {"load_id": load.load_id, "layer": layer.name})
+        check_balance(load, rows, apart)
         values = record_values(load)
         with self._transaction() as cursor:
             self._record(cursor, "loads", tuple(LOAD_COLUMNS), values)

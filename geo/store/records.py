@@ -93,11 +93,12 @@ def runnable(name: str) -> Layer:
     return layer
 
 
-def check_balance(load: Load, rows: Rows) -> None:
+def check_balance(load: Load, rows: Rows, apart: Rows) -> None:
     """``InvalidInput`` where the record of a load does not tell what became of every row."""
-    if load.read != load.stored + load.quarantined or load.stored != len(rows):
+    if load.read != load.stored + load.quarantined or (load.stored, load.quarantined) != (len(rows), len(apart)):
         raise InvalidInput(
-            f"导入记录不平：读取 {load.read}，入库 {load.stored}（实有 {len(rows)}），隔离 {load.quarantined}",
+            f"导入记录不平：读取 {load.read}，入库 {load.stored}（实有 {len(rows)}），"
+            f"隔离 {load.quarantined}（实有 {len(apart)}）",
             where=load.load_id,
             remedy="读取行数应等于入库与隔离之和",
         )

@@ -12,7 +12,8 @@ await mkdir(`${out}vendor`, { recursive: true });
 
 const shared = { bundle: true, minify: true, format: "esm", target: "chrome109", outdir: out, legalComments: "linked" };
 const builds = [
-  { ...shared, entryPoints: ["src/app.js", "src/docs.js", "src/app.css", "src/docs.css"] },
+  { ...shared, entryPoints: ["src/app.js", "src/app.css"] },
+  { ...shared, format: "iife", entryPoints: ["src/docs.js"] },
   // MapLibre parses tiles in a worker, which must be a module of its own on the same origin.
   { ...shared, entryPoints: { worker: "maplibre-gl/dist/maplibre-gl-worker.mjs" } },
 ];

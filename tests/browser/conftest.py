@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDE = (1440, 900)
+DESK = (1000, 640)  # drawn in software, a smaller window is a quicker test
 PHONE = (390, 844)
 SLOW_MS = 90_000
 _TELL_ON_CSP = """
@@ -96,9 +97,13 @@ class Lab:
     pictures: Path
 
     @contextmanager
-    def open(self, url: str, size: tuple[int, int] = WIDE, **context: Any) -> Iterator[Watched]:
+    def open(self, url: str, size: tuple[int, int] = DESK, *, offline: bool = False) -> Iterator[Watched]:
         """A page in a context of its own; on leaving, it must not have had a fault."""
-        opened = self.browser.new_context(viewport={"width": size[0], "height": size[1]}, locale="zh-CN", **context)
+        width, height = size
+        # Who asks for less motion gets no flights; the tests do.
+        opened = self.browser.new_context(
+            viewport={"width": width, "height": height}, locale="zh-CN", reduced_motion="reduce", offline=offline
+        )
         opened.set_default_timeout(SLOW_MS)
         opened.add_init_script(_TELL_ON_CSP)
         page = opened.new_page()

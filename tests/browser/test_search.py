@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from .conftest import PHONE, Lab
+from .conftest import PHONE, WIDE, Lab
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +22,7 @@ def test_a_stored_demand_is_answered(served_district: Any, lab: Lab) -> None:
         demands = page.request.get(f"{url}/collections/demands/items?limit=200").json()["features"]
         answered = 0
         for demand in (feature["properties"] for feature in demands):
-            asked = {key: value for key, value in demand["need"].items() if key not in ("name", "industry")}
+            asked = {key: value for key, value in demand["need"].items() if key != "name"}
             answer = page.request.post(f"{url}/sites/search", data={**asked, "limit": 20}).json()
             with page.expect_response("**/sites/search") as given:
                 page.get_by_label("选用已登记的项目需求").select_option(demand["demand_id"])
@@ -45,14 +45,13 @@ def test_a_stored_demand_is_answered(served_district: Any, lab: Lab) -> None:
 
 
 def test_an_answer_is_marked_on_the_map_and_opens_the_card(served_district: Any, lab: Lab) -> None:
-    with lab.open(served_district.url) as watched:
+    with lab.open(served_district.url, WIDE) as watched:
         page = watched.page
         watched.wait_until_drawn()
         page.get_by_role("tab", name="找地").click()
         page.get_by_label("土地用途").select_option("")
         page.get_by_role("button", name="找地").click()
         expect(page.locator(".site").first).to_be_visible()
-        page.wait_for_timeout(1200)
         watched.wait_until_drawn()
         lab.picture(page, "sites-1440")
         assert 1 in {mark["rank"] for mark in watched.drawn("matches-disc")}
@@ -91,7 +90,6 @@ def test_it_can_be_asked_from_a_phone(served_district: Any, lab: Lab) -> None:
         page.get_by_label("土地用途").select_option("")
         page.get_by_role("button", name="找地").click()
         expect(page.locator(".site").first).to_be_visible()
-        page.wait_for_timeout(1200)
         watched.wait_until_drawn()
         lab.picture(page, "sites-390")
         expect(page.locator(".result-head")).to_be_in_viewport()

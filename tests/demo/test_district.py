@@ -17,6 +17,9 @@ import pandas as pd
 import pyogrio
 import pytest
 import shapely
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
 from data.demo.attributes import FAR_MINIMUM
 from data.demo.generate import District, build_district, write_district
 from data.demo.parameters import read_parameters
@@ -24,8 +27,6 @@ from data.demo.truth import eligible_rows, remaining_land
 from geo.crs import central_longitude, ellipsoidal_area, to_metric, to_storage
 from geo.errors import InvalidParameter
 from geo.layers.schema import LAYERS, WORDS
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 SMALL = 1500
 SOURCES = [name for name, layer in LAYERS.items() if layer.origin == "source" and name != "quarantine"]
@@ -192,7 +193,7 @@ def test_control_lines_follow_the_map(district: District) -> None:
 
 
 def oracle_idle(row: dict, delays: list[dict], as_of: date) -> tuple[str, str, date | None, list[str]] | None:
-    """Level of one parcel by the national rule: (rule, level, since, missing), ``None`` where there is nothing to say."""
+    """Level of one parcel by the national rule: (rule, level, since, missing), ``None`` where nothing is to be said."""
     if row["supply_kind"] is None or row["completed_on"] is not None:
         return None
     if row["started_on"] is None:
@@ -318,7 +319,9 @@ def test_single_cases_are_what_they_say(small: District) -> None:
 
 def test_ordinary_industry_stays_clear_of_the_thresholds(large: District) -> None:
     """At least a tenth between every operating parcel and each threshold, but for the cases that are planted on it."""
-    special = {f["parcel_id"] for f in large.truth["findings"]} | {i for c in large.truth["cases"] for i in c["parcel_ids"]}
+    special = {f["parcel_id"] for f in large.truth["findings"]} | {
+        i for c in large.truth["cases"] for i in c["parcel_ids"]
+    }
     p = large.layers["parcels"]
     p = p[p["status"].isin(["producing", "stopped"]) & p["industry"].notna() & ~p["parcel_id"].isin(special)]
     assert len(p) > 500
@@ -332,7 +335,7 @@ def test_ordinary_industry_stays_clear_of_the_thresholds(large: District) -> Non
 
 
 def clusters(district: District, gap_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Eligible land that remains, its parcels, the cluster of each piece within ``gap_m`` and the mu of each cluster."""
+    """Eligible land that remains, its parcels, the cluster of each piece within ``gap_m``, the mu of each cluster."""
     parcels = district.layers["parcels"]
     chosen = eligible_rows(parcels, district.truth["findings"])
     lon = central_longitude(parcels.geometry.to_numpy())
@@ -340,7 +343,9 @@ def clusters(district: District, gap_m: float) -> tuple[np.ndarray, np.ndarray, 
         name: district.layers[name].assign(geometry=to_metric(district.layers[name].geometry.to_numpy(), lon))
         for name in ("control_lines", "barriers")
     }
-    land = remaining_land(to_metric(parcels.geometry.to_numpy()[chosen], lon), metric["control_lines"], metric["barriers"])
+    land = remaining_land(
+        to_metric(parcels.geometry.to_numpy()[chosen], lon), metric["control_lines"], metric["barriers"]
+    )
     pieces, owner = shapely.get_parts(land, return_index=True)
     keep = (shapely.get_type_id(pieces) == 3) & (shapely.area(pieces) > 1)
     pieces, owner = pieces[keep], owner[keep]

@@ -64,9 +64,14 @@ def fill(store: Store, *, name: str = "临江一号地块", detail: int = 0) -> 
     parcels = [{"parcel_id": f"P{k}", "land_use": "1001", "geometry": square} for k, square in enumerate(squares)]
     write(store, "parcels", parcels, "2026-02-21")
     run = Run(
-        run_id="run-7", as_of="2026-03-01", ruleset="national", ruleset_sha256="0" * 64, parameters={"contiguity": {"gap_m": 20.0, "min_area_m2": M2_500_MU}},
-        loads=("load-parcels",), started_at="2026-03-01T09:00:00+08:00",
-    )  # fmt: skip
+        run_id="run-7",
+        as_of="2026-03-01",
+        ruleset="national",
+        ruleset_sha256="0" * 64,
+        parameters={"plots": {"gap_m": 20.0, "min_area_m2": M2_500_MU}},
+        loads=("load-parcels",),
+        started_at="2026-03-01T09:00:00+08:00",
+    )
     part = M2_500_MU * 1.2 / 3
     plots = [{
         "plot_id": "L1", "run_id": "run-7", "name": name, "town": "临江镇", "area_m2": 3 * part, "parcel_count": 3,
@@ -111,11 +116,12 @@ def test_it_says_what_the_store_says(store: Store, tmp_path: Path) -> None:
     fill(store)
     text = rendered(store, tmp_path, title="全区连片工业用地", unit="示例区自然资源局")
     body = html.unescape(text)
-    for said in ("全区连片工业用地", "示例区自然资源局", "内部使用", "不小于 500 亩",
-                 "临江一号地块", "600.0", "40.00", "run-7", "national", "2026-02-21", "2026-03-01", "CGCS2000", "允许间距 20 米", "正北"):  # fmt: skip
+    figures = ("600.0", "40.00", "不小于 500 亩", "允许间距 20 米", "2026-02-21", "2026-03-01", "run-7", "national")
+    words = ("全区连片工业用地", "示例区自然资源局", "内部使用", "临江一号地块", "CGCS2000", "正北")
+    for said in (*figures, *words):
         assert said in body, said
     shown = re.findall(r"</svg> ([^<]+)</li>", text)
-    assert shown == ["连片地块", "满两年未动工", "停工闲置", "无闲置低效情形", "河流"]
+    assert shown == ["连片地块", "闲置满两年", "中止开发", "无闲置低效情形", "河流"]
 
 
 def test_it_asks_nothing_of_the_network(local: Store, tmp_path: Path) -> None:
@@ -147,9 +153,11 @@ def test_names_cannot_become_markup(local: Store, tmp_path: Path) -> None:
 def test_a_parcel_takes_the_colour_of_its_gravest_finding(local: Store, tmp_path: Path) -> None:
     fill(local)
     text = rendered(local, tmp_path)
-    by_layer = dict(re.findall(r'"fillColor": "(#\w{6})"(?:(?!"fillColor").)*?"\\u8ba4\\u5b9a": "([^"]+)"', text, re.DOTALL))
+    by_layer = dict(
+        re.findall(r'"fillColor": "(#\w{6})"(?:(?!"fillColor").)*?"\\u8ba4\\u5b9a": "([^"]+)"', text, re.DOTALL)
+    )
     said = {colour: name.encode().decode("unicode_escape") for colour, name in by_layer.items()}
-    assert said == {"#c2341d": "满两年未动工", "#6f2561": "停工闲置", "#e3dccd": "无闲置低效情形"}
+    assert said == {"#c2341d": "闲置满两年", "#6f2561": "中止开发", "#e3dccd": "无闲置低效情形"}
 
 
 def test_a_large_district_is_simplified_and_says_so(local: Store, tmp_path: Path) -> None:

@@ -27,18 +27,17 @@ MULTI = shapely.MultiPolygon([HOLED, shapely.box(120.1, 31.1, 120.2, 31.2)])
 ALONE = shapely.MultiPolygon([shapely.box(119.1, 31.1, 119.2, 31.2)])
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_new_store_has_every_layer_empty(store: Store, layer: str) -> None:
-    frame = store.read(Query(layer))
-    known = LAYERS[layer]
-    assert len(frame) == 0
-    assert isinstance(frame, gpd.GeoDataFrame) == (known.geometry is not None)
-    assert list(frame.columns) == [*known.columns, *(["geometry"] if known.geometry else [])]
-    assert store.count(Query(layer)) == 0
-    assert store.bounds(layer) is None
+def test_a_new_store_has_every_layer_empty(store: Store) -> None:
     kinds = {"text": "object", "json": "object", "real": "float64", "integer": "Int64", "boolean": "boolean"}
-    for field in known.fields:
-        assert str(frame[field.name].dtype) == kinds.get(field.kind, "datetime64[s]"), field.name
+    for layer, known in LAYERS.items():
+        frame = store.read(Query(layer))
+        assert len(frame) == 0
+        assert isinstance(frame, gpd.GeoDataFrame) == (known.geometry is not None)
+        assert list(frame.columns) == [*known.columns, *(["geometry"] if known.geometry else [])]
+        assert store.count(Query(layer)) == 0
+        assert store.bounds(layer) is None
+        for field in known.fields:
+            assert str(frame[field.name].dtype) == kinds.get(field.kind, "datetime64[s]"), (layer, field.name)
 
 
 def test_every_kind_with_and_without_values(store: Store, make: Samples) -> None:
@@ -160,10 +159,11 @@ BAD_FRAMES = {
 }
 
 
-@pytest.mark.parametrize("columns", BAD_FRAMES.values(), ids=BAD_FRAMES)
-def test_values_that_cannot_be_kept_are_refused(store: Store, make: Samples, columns: dict[str, list[object]]) -> None:
-    with pytest.raises(InvalidInput):
-        make.fill(store, make.squares(2, **columns))
+def test_values_that_cannot_be_kept_are_refused(store: Store, make: Samples) -> None:
+    for fault, columns in BAD_FRAMES.items():
+        frame = make.squares(2, **columns)
+        with pytest.raises(InvalidInput):
+            pytest.fail(f"{fault}: {make.fill(store, frame)}")
     assert store.count(Query("parcels")) == 0
     assert store.loads() == []
 
@@ -182,20 +182,23 @@ def bad_rows(make: Samples) -> dict[str, gpd.GeoDataFrame]:
     }
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        "no key",
-        "an empty key",
-        "no key column",
-        "the same key twice",
-        "no coordinate system",
-        "another coordinate system",
-        "metres called degrees",
-        "a line for a polygon",
-    ],
-)
-def test_rows_that_cannot_be_kept_are_refused(store: Store, make: Samples, fault: str) -> None:
-    with pytest.raises(InvalidInput):
-        make.fill(store, bad_rows(make)[fault])
+def test_rows_that_cannot_be_kept_are_refused(store: Store, make: Samples) -> None:
+    for fault, frame in bad_rows(make).items():
+        with pytest.raises(InvalidInput):
+            pytest.fail(f"{fault}: {make.fill(store, frame)}")
     assert store.count(Query("parcels")) == 0
+
+
+def test_quarantine_keeps_what_no_other_layer_takes(store: Store, make: Samples) -> None:
+    """A row is quarantined because something is wrong with it; that must not stop the import."""
+    far, broken = shapely.box(500, 31, 501, 32), shapely.from_wkt("LINESTRING (1 2, NaN 3)")
+    bad = gpd.GeoDataFrame(
+        {"row_id": ["a", "b"], "extra": [{"x": np.nan, "y": pd.Timestamp("2020-01-01")}, {"\0": "\0"}]},
+        geometry=[far, broken],
+        crs=4490,
+    )
+    store.write_load(make.load("parcels", 0, 2), make.nothing("parcels"), bad)
+    found = store.read(Query("quarantine"))
+    assert found.geometry.tolist() == [far, None]
+    assert found["extra"].tolist() == [{"x": None, "y": "2020-01-01T00:00:00"}, {"\0": "\0"}]
+    assert found["layer"].tolist() == ["parcels"] * 2

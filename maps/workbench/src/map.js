@@ -56,7 +56,7 @@ export class DistrictMap {
     // Tests and screenshots wait for this mark.
     container.dataset.idle = "false";
     this.map.on("idle", () => (container.dataset.idle = "true"));
-    for (const event of /** @type {const} */ (["movestart", "sourcedataloading", "styledataloading"])) {
+    for (const event of /** @type {const} */ (["movestart", "sourcedataloading", "styledata"])) {
       this.map.on(event, () => (container.dataset.idle = "false"));
     }
     /** @type {Promise<void>} */
@@ -109,12 +109,12 @@ export class DistrictMap {
       map.addLayer({ id: `selected-${kind}`, ...shared, layout, paint: { "line-color": INK, "line-width": 3 } }, above);
     }
     map.addLayer({
-      id: "inscribed-line", type: "line", source: "inscribed",
+      id: "inscribed-line", type: "line", source: "inscribed", filter: ["==", ["geometry-type"], "Polygon"],
       paint: { "line-color": INK, "line-width": 1.6, "line-dasharray": [3, 2] },
     }, above);
     map.addLayer({
       id: "inscribed-label", type: "symbol", source: "inscribed", filter: ["==", ["geometry-type"], "Point"],
-      layout: { "text-field": ["get", "text"], "text-font": ["Noto Sans CJK SC"], "text-size": 11, "text-offset": [0, 2.6] },
+      layout: { "text-field": ["get", "text"], "text-font": ["Noto Sans CJK SC"], "text-size": 11, "text-offset": [0, 3.6] },
       paint: { "text-color": INK, "text-halo-color": "#fff", "text-halo-width": 1.6 },
     });
     map.addLayer({

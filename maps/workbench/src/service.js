@@ -18,7 +18,7 @@
 /** @typedef {{plot: Record<string, any>, members: Record<string, any>[], evidence: Record<string, any>}} Plot */
 /** @typedef {{condition: string, zh: string, value: unknown, limit: unknown, unit: string, margin: number | null,
  *   outcome: "pass" | "fail" | "not_assessed", text: string}} Condition */
-/** @typedef {{criterion: string, zh: string, value: unknown, unit: string, score: number, weight: number}} Criterion */
+/** @typedef {{criterion: string, zh: string, value: unknown, unit: string, score: number, weight: number, scale?: string}} Criterion */
 /** @typedef {{site_id: string, kind: "plot" | "parcel", name: string, town: string, rank: number, score: number,
  *   area_m2: number, area_mu: number, centroid: [number, number], bbox: [number, number, number, number],
  *   conditions: Condition[], criteria: Criterion[]}} Site */
@@ -48,7 +48,9 @@ async function ask(path, init) {
   }
   const body = await response.json().catch(() => null);
   if (!response.ok) {
-    throw new ServiceError(response.status, body?.detail ?? `服务返回 ${response.status}`, body?.remedy ?? "");
+    const parts = (body?.errors ?? []).map((/** @type {{detail: string}} */ error) => error.detail.replace("Value error, ", ""));
+    const detail = [body?.detail ?? `服务返回 ${response.status}`, ...parts].join("：");
+    throw new ServiceError(response.status, detail, body?.remedy ?? "");
   }
   return body;
 }

@@ -72,6 +72,9 @@ export function quantity(value, unit = "") {
   return name === "%" ? `${text}%` : name ? `${text} ${name}` : text;
 }
 
+/** Levels of findings: of several on one parcel the first counts. */
+export const GRAVEST_FIRST = ["idle_2y", "idle_1y", "idle_stalled", "inefficient", "overdue", "warning", "not_assessed"];
+
 /** Coded words that the service sends as they are stored. @type {Record<string, string>} */
 export const WORDS = {
   state: "国有", collective: "集体",

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { formOf, needOf } from "../src/panels/need.js";
 
 const need = {
+  industry: "3841",
   area_mu: { min: 600, max: 1100 },
   land_use: ["1001", "16"],
   max_km: { motorway_ramp: 8, port: 15 },

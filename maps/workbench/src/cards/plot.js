@@ -1,7 +1,7 @@
 // A plot: how large, of which parcels, joined across what, what it lost and what holds it back from its neighbours.
 import * as service from "../service.js";
 import { html, useEffect, useState } from "../view.js";
-import { hectares, landUse, mu, number, percent, word } from "../wording.js";
+import { GRAVEST_FIRST, hectares, landUse, mu, number, percent, word } from "../wording.js";
 import { Area, Card, Facts } from "./card.js";
 
 const MEMBERS_SHOWN = 12;
@@ -35,6 +35,8 @@ export function PlotCard({ id, landUses, levels, onCircle, onOpenParcel, onClose
   const members = [...(answer?.members ?? [])].sort((a, b) => b.area_m2 - a.area_m2);
   const parcelLink = (/** @type {string} */ parcel) =>
     html`<button class="link code" onClick=${() => onOpenParcel(parcel)}>${parcel}</button>`;
+  const gravest = (/** @type {Record<string, any>} */ member) =>
+    levels[GRAVEST_FIRST.find((level) => member.finding_level.includes(level)) ?? ""];
   return html`<${Card} kind="plot" id=${id} eyebrow="连片地块" title=${plot.name ?? id} ready=${answer !== null} problem=${problem} onClose=${onClose}>
     ${answer && html`
       <${Area} mu=${mu(plot.area_m2)} ha=${hectares(plot.area_m2)} note=${strict(plot)} />
@@ -55,9 +57,9 @@ export function PlotCard({ id, landUses, levels, onCircle, onOpenParcel, onClose
         <thead><tr><th>宗地 / 使用权人</th><th class="num">计入（亩）</th><th class="num">占宗地</th></tr></thead>
         <tbody>${members.slice(0, all ? undefined : MEMBERS_SHOWN).map((member) => html`<tr key=${member.parcel_id}>
           <td>
-            <i class="dot" style=${{ background: levels[member.finding_level]?.colour ?? "#e3dccd" }} title=${levels[member.finding_level]?.zh ?? "未见问题"}></i>
+            <i class="dot" style=${{ background: gravest(member)?.colour ?? "#e3dccd" }}></i>
             ${parcelLink(member.parcel_id)}
-            <small>${[member.holder, member.land_use && landUse(member.land_use, landUses), levels[member.finding_level]?.zh].filter(Boolean).join(" · ")}</small>
+            <small>${[member.holder, member.land_use && landUse(member.land_use, landUses), ...member.finding_level.map((/** @type {string} */ level) => levels[level]?.zh)].filter(Boolean).join(" · ")}</small>
           </td>
           <td class="num">${mu(member.area_m2)}</td><td class="num">${percent(member.share)}</td>
         </tr>`)}</tbody>

@@ -1,11 +1,9 @@
 // The list of what was found on single parcels: by town in numbers, then one by one.
 import * as service from "../service.js";
 import { html, useEffect, useState } from "../view.js";
-import { day, mu, muOf, number } from "../wording.js";
+import { GRAVEST_FIRST, day, mu, muOf, number } from "../wording.js";
 
 /** @typedef {import("../service.js").Finding} Finding */
-
-const GRAVEST_FIRST = ["idle_2y", "idle_1y", "idle_stalled", "inefficient", "overdue", "warning", "not_assessed"];
 
 /**
  * @param {{levels: Record<string, {zh: string, colour: string}>, selected: string, onOpen: (parcelId: string) => void}} props

@@ -34,6 +34,7 @@ function stated(values) {
 export function needOf(form) {
   const price = numeric(form.price_wan);
   const need = {
+    industry: form.industry || undefined,
     area_mu: stated({ min: numeric(form.area_min), max: numeric(form.area_max) }),
     land_use: form.land_use ? form.land_use.split(",") : undefined,
     max_km: stated(Object.fromEntries(DISTANCES.map(([key]) => [key, numeric(form[`km_${key}`])]))),
@@ -51,6 +52,7 @@ export function formOf(need) {
   const text = (/** @type {unknown} */ value) => (value === null || value === undefined ? "" : String(value));
   /** @type {Form} */
   const form = {
+    industry: text(need.industry),
     area_min: text(need.area_mu?.min),
     area_max: text(need.area_mu?.max),
     land_use: (need.land_use ?? []).join(","),

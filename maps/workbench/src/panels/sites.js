@@ -26,9 +26,14 @@ export function SitesPanel({ search, selected, onSearch, onOpen, onOpenId }) {
   }, []);
 
   const ask = async (/** @type {import("./need.js").Form} */ asked, /** @type {string} */ name) => {
+    const need = needOf(asked);
+    if (!need.area_mu) {
+      setState({ busy: false, problem: "请填写面积下限或上限" });
+      return;
+    }
     setState({ busy: true, problem: "" });
     try {
-      onSearch({ form: asked, demand: name, matches: await service.searchSites(needOf(asked)) });
+      onSearch({ form: asked, demand: name, matches: await service.searchSites(need) });
       setState({ busy: false, problem: "" });
     } catch (error) {
       const { message, remedy } = /** @type {service.ServiceError} */ (error);
@@ -69,7 +74,7 @@ export function SitesPanel({ search, selected, onSearch, onOpen, onOpenId }) {
         <div class="need">
           ${DISTANCES.slice(1).map(([key, zh]) => field(`km_${key}`, `${zh}不超过`, "公里"))}
           ${FACTORS.map(([key, zh, unit]) => field(`factor_${key}`, `${zh}不低于`, unit))}
-          ${field("price_wan", "地价不高于", "万元/亩")} ${field("radius_m", "内切圆半径不小于", "米")}
+          ${field("industry", "行业代码", "GB/T 4754")} ${field("price_wan", "地价不高于", "万元/亩")} ${field("radius_m", "内切圆半径不小于", "米")}
           <label class="field"><span>最迟交地</span><input type="date" name="deadline" value=${form.deadline ?? ""} onInput=${set("deadline")} /></label>
         </div>
       </details>
@@ -92,18 +97,21 @@ function Results({ matches, selected, onOpen, onOpenId }) {
           <span class="rank">${site.rank}</span>
           <span class="row-main">
             <span class="row-title">${site.name || site.site_id}</span>
-            <span class="row-note">${[site.town, site.kind === "plot" ? "连片地块" : "单宗地"].filter(Boolean).join(" · ")} · 得分 ${number(site.score, 1)}</span>
+            <span class="row-note">${[site.town, site.kind === "plot" ? "连片地块" : "单宗地"].filter(Boolean).join(" · ")} · 得分 ${number(100 * share(site.score), 1)}</span>
           </span>
           <span class="row-figure"><b>${muOf(site.area_mu)}</b> 亩<small>${hectares(site.area_m2)} 公顷</small></span>
         </button>
-        <ul class="reasons">
-          ${site.conditions.map((condition) => html`<li class=${condition.outcome} key=${condition.condition}>${condition.text}</li>`)}
-        </ul>
+        <details class="fold" open=${site.rank === 1}>
+          <summary>${tally(site.conditions)}</summary>
+          <ul class="reasons">
+            ${site.conditions.map((condition) => html`<li class=${condition.outcome} key=${condition.condition}>${condition.text}</li>`)}
+          </ul>
+        </details>
         ${site.criteria.length > 0 && html`<details class="fold">
           <summary>评分依据</summary>
           <table class="table"><tbody>
             ${site.criteria.map((one) => html`<tr key=${one.criterion}>
-              <th scope="row">${one.zh}</th><td class="num">${quantity(one.value, one.unit)}</td>
+              <th scope="row">${one.zh}${one.scale && html`<small>${one.scale}</small>`}</th><td class="num">${quantity(one.value, one.unit)}</td>
               <td class="score-bar"><span class="bar"><i style=${{ width: `${100 * share(one.score)}%` }}></i></span></td>
               <td class="num">权重 ${number(one.weight, 2)}</td>
             </tr>`)}
@@ -127,7 +135,14 @@ function Results({ matches, selected, onOpen, onOpenId }) {
 /** How many of the folded conditions are set. @param {import("./need.js").Form} form */
 function further(form) {
   const folded = [...DISTANCES.slice(1).map(([key]) => `km_${key}`), ...FACTORS.map(([key]) => `factor_${key}`)];
-  return [...folded, "price_wan", "radius_m", "deadline"].filter((name) => form[name]).length;
+  return [...folded, "industry", "price_wan", "radius_m", "deadline"].filter((name) => form[name]).length;
+}
+
+/** @param {import("../service.js").Condition[]} conditions */
+function tally(conditions) {
+  const met = conditions.filter((one) => one.outcome === "pass").length;
+  const open = conditions.length - met;
+  return open ? `符合 ${met} 项条件，${open} 项缺资料` : `符合全部 ${met} 项条件`;
 }
 
 /** Scores come as 0–1 or 0–100. @param {number} score */

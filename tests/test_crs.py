@@ -1,0 +1,117 @@
+"""Units, zones and ellipsoidal areas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import Geod
+
+from geo import crs
+from geo.errors import InvalidParameter
+from geo.units import M2_PER_MU, factor_to_stored, m2, mu
+
+
+def test_fifteen_mu_are_a_hectare() -> None:
+    assert mu(10_000) == 15
+    assert m2(500.0) == pytest.approx(333_333.333333, abs=1e-6)
+    assert M2_PER_MU == 2000 / 3
+
+
+@pytest.mark.parametrize(
+    ("unit", "stored", "factor"),
+    [
+        ("亩", "m2", 2000 / 3),
+        ("公顷", "m2", 10_000),
+        ("万元", "yuan/a", 10_000),
+        ("元", "yuan", 1),
+        ("平方米", "m2", 1),
+    ],
+)
+def test_units_of_sources(unit: str, stored: str, factor: float) -> None:
+    assert factor_to_stored(unit, stored) == pytest.approx(factor, rel=1e-15)
+
+
+@pytest.mark.parametrize(("unit", "stored"), [("斤", "m2"), ("万元", "m2")])
+def test_a_unit_that_does_not_fit_is_refused(unit: str, stored: str) -> None:
+    with pytest.raises(InvalidParameter):
+        factor_to_stored(unit, stored)
+
+
+@pytest.mark.parametrize(("lon", "code"), [(120.2, 4549), (117.0, 4548), (118.4, 4548), (75.1, 4534), (135.0, 4554)])
+def test_the_local_three_degree_zone(lon: float, code: int) -> None:
+    assert crs.metric_crs(lon).to_epsg() == code
+
+
+def test_outside_china_the_same_projection_serves() -> None:
+    there = crs.metric_crs(-76.6)
+    assert there.coordinate_operation.params[1].value == -78
+    assert there.ellipsoid.semi_major_metre == 6_378_137
+
+
+# GeographicLib on the CGCS2000 ellipsoid; edges of a parcel are short enough for both kinds of edge to agree.
+GEOD = Geod(a=crs.SEMI_MAJOR_M, f=crs.FLATTENING)
+
+
+@settings(deadline=None)
+@given(st.floats(73, 135), st.floats(4, 53), st.floats(1e-5, 5e-3), st.floats(1e-5, 5e-3))
+def test_area_agrees_with_geographiclib(lon: float, lat: float, width: float, height: float) -> None:
+    box = shapely.box(lon, lat, lon + width, lat + height)
+    hole = shapely.box(lon + width / 4, lat + height / 4, lon + width / 2, lat + height / 2)
+    holed = box.difference(hole)
+    areas = crs.ellipsoidal_area(np.array([box, holed, hole, holed.reverse(), None], dtype=object))
+    true = abs(GEOD.geometry_area_perimeter(box)[0])
+    assert areas[0] == pytest.approx(true, rel=1e-6, abs=1e-4)
+    assert areas[1] + areas[2] == pytest.approx(areas[0], rel=1e-9, abs=1e-5)
+    assert areas[3] == pytest.approx(areas[1], rel=1e-12)
+    assert areas[4] == 0
+
+
+def survey_series(lon0: float, lon1: float, lat0: float, lat1: float) -> float:
+    """The five-term trapezoid formula of the national land survey for one degree box (椭球面积计算公式)."""
+    a, e2 = 6_378_137.0, 0.0066943800229
+    b = a * np.sqrt(1 - e2)
+    e4, e6, e8 = e2**2, e2**3, e2**4
+    ka = 1 + 3 / 6 * e2 + 30 / 80 * e4 + 35 / 112 * e6 + 630 / 2304 * e8
+    kb = 1 / 6 * e2 + 15 / 80 * e4 + 21 / 112 * e6 + 420 / 2304 * e8
+    kc = 3 / 80 * e4 + 7 / 112 * e6 + 180 / 2304 * e8
+    kd = 1 / 112 * e6 + 45 / 2304 * e8
+    ke = 5 / 2304 * e8
+    d, m = np.radians(lat1 - lat0), np.radians(lat1 + lat0) / 2
+    terms = [k * np.sin(n * d / 2) * np.cos(n * m) for n, k in ((1, ka), (3, -kb), (5, kc), (7, -kd), (9, ke))]
+    return float(2 * b * b * np.radians(lon1 - lon0) * sum(terms))
+
+
+@pytest.mark.parametrize("lat", [20.0, 31.0, 45.0])
+def test_area_equals_the_formula_of_the_national_survey(lat: float) -> None:
+    box = shapely.box(120, lat, 120.01, lat + 0.01)
+    assert crs.ellipsoidal_area(np.array([box]))[0] == pytest.approx(
+        survey_series(120, 120.01, lat, lat + 0.01), rel=1e-9
+    )
+
+
+def test_area_does_not_care_for_the_edge_of_a_zone() -> None:
+    across = shapely.box(118.49, 31, 118.51, 31.01)
+    halves = np.array([across, shapely.box(118.49, 31, 118.5, 31.01), shapely.box(118.5, 31, 118.51, 31.01)])
+    whole, west, east = crs.ellipsoidal_area(halves)
+    assert west + east == pytest.approx(whole, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ((119.9, 31.9, 120.1, 32.1), "EPSG:4490"),
+        ((31.9, 119.9, 32.1, 120.1), "坐标轴颠倒"),
+        ((40_500_000, 3_540_000, 40_510_000, 3_550_000), "EPSG:4528"),
+        ((20_500_000, 3_540_000, 20_510_000, 3_550_000), "EPSG:4498"),
+        ((500_000, 3_540_000, 510_000, 3_550_000), "中央经线"),
+    ],
+)
+def test_what_coordinates_say_of_their_system(bounds: tuple[float, float, float, float], expected: str) -> None:
+    assert expected in crs.candidates_in_china(bounds)[0]
+
+
+def test_coordinates_of_elsewhere_fit_nothing() -> None:
+    assert crs.candidates_in_china((-76.7, 39.2, -76.5, 39.4)) == []
