@@ -226,8 +226,10 @@ def plots(store: StoreOption = None, as_json: JsonOption = False) -> None:
     for heading in ("编号", "名称", "亩", "零间距亩", "宗地", "权利人", "闲置", "低效", "内切圆半径 m"):
         shown.add_column(heading, justify="left" if heading in ("编号", "名称") else "right")
     for row in table.sort_values("area_m2", ascending=False).itertuples():
-        shown.add_row(row.plot_id, row.name, f"{row.area_mu:,.1f}", f"{mu(row.strict_area_m2):,.1f}", str(row.parcel_count),
-                      str(row.holder_count), f"{row.idle_share:.0%}", f"{row.inefficient_share:.0%}", f"{row.inscribed_radius_m:.0f}")  # fmt: skip
+        areas = (f"{row.area_mu:,.1f}", f"{mu(row.strict_area_m2):,.1f}")
+        counts = (str(row.parcel_count), str(row.holder_count))
+        shares = (f"{row.idle_share:.0%}", f"{row.inefficient_share:.0%}", f"{row.inscribed_radius_m:.0f}")
+        shown.add_row(row.plot_id, row.name, *areas, *counts, *shares)
     Console().print(shown)
 
 

@@ -99,8 +99,8 @@ def ellipsoidal_area(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
     -----
     Every edge contributes the exact area between itself and the equator, written as ΔL times the mean of the authalic
     function along the edge (three-point Gauss–Legendre, 1e-14 relative for edges of parcels); rings are summed by
-    their own orientation, so that holes subtract whatever the order of their points. Source: 第三次全国国土调查技术规程,
-    椭球面积计算; domain.md §6.
+    their own orientation, so that holes subtract whatever the order of their points.
+    Source: 第三次全国国土调查技术规程, 椭球面积计算.
     """
     geometries = np.asarray(geometries, dtype=object)
     polygons, owner = shapely.get_parts(geometries, return_index=True)

@@ -197,8 +197,12 @@ def analyse(
         summary=summarise(parcels, findings, found, sites, eligible),
     )
     derived: dict[str, Frame] = {
-        "findings": findings, "plots": plots, "plot_members": found.members, "leftovers": found.leftovers, "sites": sites,
-    }  # fmt: skip
+        "findings": findings,
+        "plots": plots,
+        "plot_members": found.members,
+        "leftovers": found.leftovers,
+        "sites": sites,
+    }
     return Analysis(run, {name: frame.assign(run_id=run.run_id) for name, frame in derived.items()})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from hypothesis import settings
 
 from api.app import create_app
 from data.demo.generate import build_district, write_district
@@ -24,6 +25,10 @@ from geo.store.base import Run, Store
 from geo.store.opening import open_store
 
 PARCELS = 3000
+
+# The same examples on every machine, however slow it is.
+settings.register_profile("lianpian", deadline=None, derandomize=True)
+settings.load_profile("lianpian")
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def items(
     after: Annotated[str | None, Query(max_length=200, description="上一页最后一条的编号")] = None,
     f: Annotated[str, Query(pattern="^(json|geojson)$")] = "geojson",
 ) -> Response:  # fmt: skip
-    """A page of features in ascending order of their key; ``next`` leads on from the last key, whatever changed before it."""
+    """A page of features in ascending order of their key; ``next`` leads on from the last key."""
     known_parameters(request, _ITEM_PARAMETERS)
     kind = _known(layer)
     found = store.read(LayerQuery(layer, bbox=bbox, limit=limit + 1, after=after))

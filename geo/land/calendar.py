@@ -1,4 +1,4 @@
-"""Calendar arithmetic on arrays of days, as the Civil Code counts it (Art. 200–204: periods by calendar, in Asia/Shanghai)."""
+"""Calendar arithmetic on arrays of days, as the Civil Code counts periods (Art. 200–204), in Asia/Shanghai."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def days(values: object) -> Days:
 
 
 def add_months(day: Days, months: int) -> Days:
-    """The same day ``months`` later, or the last day of that month where it has no such day (29 Feb + 1 year = 28 Feb)."""
+    """The same day ``months`` later, or the last of that month where it has no such day (29 Feb + 1 year: 28 Feb)."""
     month = day.astype("datetime64[M]")
     offset = day - month.astype("datetime64[D]")
     target = month + np.timedelta64(months, "M")

@@ -25,7 +25,7 @@ def assess_inefficiency(
 
     Parameters
     ----------
-    parcels : canonical parcels with ``area_m2`` (ellipsoidal, m²); only completed, producing or stopped ones are subject
+    parcels : canonical parcels with ``area_m2`` (ellipsoidal, m²); completed, producing or stopped ones are subject
     buildings : canonical buildings, or ``None``; their floor area stands in where a parcel declares none
     rules : rule set; each rule names the land uses it covers
     as_of : day
@@ -101,9 +101,10 @@ def _low_far(
         (["floor_area_m2"] if np.isnan(ratio[i]) else []) + (["industry"] if np.isnan(minimum[i]) else [])
         for i in range(len(table))
     ]
+    shortfall = np.round((minimum - ratio) * table["area_m2"].to_numpy(dtype=float), 1)
     reading = [
         {"measure": "容积率", "value": _number(ratio[i]), "threshold": _number(minimum[i]), "unit": "",
-         "status": rule.status, "shortfall_m2": _number(np.round((minimum[i] - ratio[i]) * table["area_m2"].iloc[i], 1))}
+         "status": rule.status, "shortfall_m2": _number(shortfall[i])}
         for i in range(len(table))
     ]  # fmt: skip
     return _frame(table, rule, low, missing, reading, ("floor_area_m2", "industry", "industry_edition"), as_of)

@@ -53,7 +53,7 @@ def excused(due: Days, parcel: Ints, begin: Days, end: Days, as_of: np.datetime6
     ----------
     due : (n,) day on which construction was due
     parcel : (k,) row of the parcel each excuse belongs to
-    begin, end : (k,) first and last day, both included; an excuse without end runs on, one without beginning is set aside
+    begin, end : (k,) first and last day, both included; without end it runs on, without beginning it is set aside
     as_of : day
     rules : idle rules
 

@@ -75,7 +75,7 @@ class Eligible(_Strict):
     """Which parcels may be part of a plot.
 
     ``land_use`` code prefixes and ``planned_land_use`` values of the zoning layer (at a point of the parcel) each
-    restrict; ``levels`` of findings and ``stock_class`` together widen: a parcel needs one of them where either is given.
+    restrict; where ``levels`` of findings or ``stock_class`` are given, a parcel needs one of them.
     """
 
     land_use: tuple[str, ...] = ()

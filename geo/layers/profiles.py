@@ -251,8 +251,8 @@ def _absent(item: Field, count: int) -> pd.Series:
         return pd.Series(np.full(count, np.datetime64("NaT"), dtype="datetime64[s]"))
     if item.kind == "real":
         return pd.Series(np.full(count, np.nan))
-    kind: Any = {"integer": "Int64", "boolean": "boolean"}.get(item.kind, object)
-    return pd.Series([pd.NA if kind != object else None] * count, dtype=kind)
+    kind = {"integer": "Int64", "boolean": "boolean"}.get(item.kind)
+    return pd.Series([None] * count, dtype=object) if kind is None else pd.Series([pd.NA] * count, dtype=kind)
 
 
 def _extra(table: pd.DataFrame, taken: set[str], rejected: dict[str, pd.Series]) -> list[dict[str, Any] | None]:

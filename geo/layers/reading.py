@@ -1,4 +1,4 @@
-"""Files → source layers: opened in a separate process, with an allow-list of drivers, and a coordinate system for sure."""
+"""Files → source layers: opened in a separate process with an allow-list of drivers, their system never assumed."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _ask_worker(request: dict[str, Any], file_name: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "geo.layers.worker", json.dumps(request)]
     try:
         # The command is this interpreter and this module; the request is one JSON argument, never a shell line.
-        answered = subprocess.run(
+        answered = subprocess.run(  # noqa: S603
             command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:

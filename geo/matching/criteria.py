@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from geo.land.calendar import days
 from geo.layers.schema import SITES
 from geo.logistics.access import DISTANCES
+from geo.matching.demand import Criterion as CriterionName
 from geo.matching.demand import Demand
 from geo.units import mu
 
@@ -79,72 +80,43 @@ def conditions(sites: pd.DataFrame, demand: Demand) -> list[Condition]:
     return found
 
 
-def criteria(sites: pd.DataFrame, demand: Demand, as_of: np.datetime64) -> list[Criterion]:
-    """The scored criteria over (n,) sites.
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A monotone or tent-shaped value function: ``score`` at ``knots`` (in the criterion's unit), linear between."""
 
-    Fixed scales: area 1 inside the wanted range, falling to 0 at half and double of it (at five times the minimum where no
-    maximum is given); distance 1 at 0 km and 0 at 30 km; price 1 at 0 and 0 at 600,000 yuan/mu; delivery 1 on the as-of
-    date and 0 three years later. The scales are proposals of this project, not rules of law.
+    knots: tuple[float, ...]
+    score: tuple[float, ...]
+    told: str
+
+
+# Proposals of this project, not rules of law; shown beside every score.
+DISTANCE_SCALE = Scale((0, 30), (1, 0), "0 km 为 1 分，30 km 为 0 分")
+PRICE_SCALE = Scale((0, 600_000), (1, 0), "0 为 1 分，60 万元/亩为 0 分")
+WAIT_SCALE = Scale((0, 1096), (1, 0), "即可交付 1 分，三年后 0 分")
+
+
+def area_scale(low_mu: float, high_mu: float | None) -> Scale:
+    """1 inside the wanted range, falling to 0 at half of its lower and double of its upper end.
+
+    With no maximum the closer to the minimum the better, 0 at five times it: land beyond it waits for another project.
     """
-    weights = demand.weights
-    area_mu = mu(_numbers(sites, "area_m2"))
-    low = demand.area_mu.min if demand.area_mu.min is not None else 0.0
-    high = demand.area_mu.max if demand.area_mu.max is not None else max(low * 5, 1.0)
-    # With no maximum, the closer to the wanted size the better: land beyond it waits for another project.
-    top = high if demand.area_mu.max is not None else low
-    falls = 2 * high if demand.area_mu.max is not None else high
-    found = [
-        _scored(
-            "area",
-            "面积适配",
-            "亩",
-            area_mu,
-            [low / 2, low, top, max(falls, top + 1)],
-            [0, 1, 1, 0],
-            weights.get("area", 1),
-            "需求范围内 1 分，向外线性降为 0",
-        )  # fmt: skip
-    ]
+    if high_mu is None:
+        knots = (low_mu / 2, low_mu, low_mu, max(low_mu * 5, 1.0))
+    else:
+        knots = (low_mu / 2, low_mu, high_mu, 2 * high_mu)
+    return Scale(knots, (0, 1, 1, 0), "需求范围内 1 分，向外线性降为 0")
+
+
+def criteria(sites: pd.DataFrame, demand: Demand, as_of: np.datetime64) -> list[Criterion]:
+    """The scored criteria over (n,) sites: area, the distances that matter to the demand, price, wait for delivery."""
+    size = area_scale(demand.area_mu.min or 0.0, demand.area_mu.max)
+    found = [_scored(demand, "area", "面积适配", "亩", mu(_numbers(sites, "area_m2")), size)]
     for kind, column in DISTANCES.items():
-        if kind in demand.max_km or kind in weights:
-            found.append(
-                _scored(
-                    kind,
-                    SITES.field(column).zh,
-                    "km",
-                    _numbers(sites, column),
-                    [0, 30],
-                    [1, 0],
-                    weights.get(kind, 1),
-                    "0 km 为 1 分，30 km 为 0 分",
-                )  # fmt: skip
-            )
-    price = _numbers(sites, "price_yuan_per_mu")
-    found.append(
-        _scored(
-            "price",
-            "参考地价",
-            "元/亩",
-            price,
-            [0, 600_000],
-            [1, 0],
-            weights.get("price", 1),
-            "0 为 1 分，60 万元/亩为 0 分",
-        )  # fmt: skip
-    )
-    wait = _days_until(sites, as_of)
-    found.append(
-        _scored(
-            "delivery",
-            "交付等待",
-            "天",
-            wait,
-            [0, 1096],
-            [1, 0],
-            weights.get("delivery", 1),
-            "即可交付 1 分，三年后 0 分",
-        )  # fmt: skip
-    )
+        if kind in demand.max_km or kind in demand.weights:
+            item = SITES.field(column)
+            found.append(_scored(demand, kind, item.zh, item.unit, _numbers(sites, column), DISTANCE_SCALE))
+    found.append(_scored(demand, "price", "参考地价", "元/亩", _numbers(sites, "price_yuan_per_mu"), PRICE_SCALE))
+    found.append(_scored(demand, "delivery", "交付等待", "天", _days_until(sites, as_of), WAIT_SCALE))
     return found
 
 
@@ -184,9 +156,7 @@ def _days_until(sites: pd.DataFrame, as_of: np.datetime64) -> Floats:
     return np.where(np.isnat(ready), np.nan, np.maximum((ready - as_of.astype("datetime64[D]")).astype(float), 0.0))
 
 
-def _scored(
-    name: str, zh: str, unit: str, values: Floats, at: list[float], score: list[float], weight: float, scale: str
-) -> Criterion:
+def _scored(demand: Demand, name: CriterionName, zh: str, unit: str, values: Floats, scale: Scale) -> Criterion:
     known = ~np.isnan(values)
-    points = np.where(known, np.interp(np.where(known, values, at[0]), at, score), 0.0)
-    return Criterion(name, zh, unit, float(weight), values, points, known, scale)
+    points = np.where(known, np.interp(np.where(known, values, scale.knots[0]), scale.knots, scale.score), 0.0)
+    return Criterion(name, zh, unit, float(demand.weights.get(name, 1)), values, points, known, scale.told)

@@ -26,9 +26,9 @@ def search_sites(sites: gpd.GeoDataFrame, demand: Demand, as_of: np.datetime64) 
 
     Returns
     -------
-    dict with ``matched`` (sites that fail no condition), ``sites`` (the best, ranked: those with every condition assessed
-        first, then by score, then by id), ``excluded`` (why not, fewest failures first, at most ``MAX_EXCLUDED``) and
-        ``excluded_total``
+    dict with ``matched`` (sites that fail no condition), ``sites`` (the best, ranked: those with every condition
+        assessed first, then by score, then by id), ``excluded`` (why not, fewest failures first, at most
+        ``MAX_EXCLUDED``) and ``excluded_total``
     """
     hard = conditions(sites, demand)
     soft = criteria(sites, demand, as_of)
@@ -48,13 +48,19 @@ def search_sites(sites: gpd.GeoDataFrame, demand: Demand, as_of: np.datetime64) 
     return {
         "matched": len(fits),
         "sites": [
-            {**_about(sites, row), "rank": rank, "score": round(float(score[row]), 4), "complete": bool(unknown[row] == 0),
-             "conditions": [_told(item, row) for item in hard], "criteria": [_scored(item, row) for item in soft]}
+            {
+                **_about(sites, row),
+                "rank": rank,
+                "score": round(float(score[row]), 4),
+                "complete": bool(unknown[row] == 0),
+                "conditions": [_told(item, row) for item in hard],
+                "criteria": [_scored(item, row) for item in soft],
+            }
             for rank, row in enumerate(shown, start=1)
         ],
         "excluded": [_excluded(sites, row, hard) for row in misses[:MAX_EXCLUDED]],
         "excluded_total": len(misses),
-    }  # fmt: skip
+    }
 
 
 def _about(sites: gpd.GeoDataFrame, row: int) -> dict[str, Any]:

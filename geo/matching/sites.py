@@ -36,8 +36,8 @@ def build_sites(
 
     Notes
     -----
-    A capacity is the sum over the members by their share; where any member does not state it the site's is unknown, and
-    ``evidence`` says how many did not. The price is the mean by area, the date of delivery the latest, on the same terms.
+    A capacity is the sum over the members by their share; where any member does not state it the site's is unknown,
+    and ``evidence`` says how many did not. The price is the mean by area, the date of delivery the latest, likewise.
     """
     parcels = eligible.drop_duplicates("parcel_id").set_index("parcel_id")
     of_plots = _plot_sites(plots, members, parcels)
@@ -48,7 +48,7 @@ def build_sites(
     for column, values in km.items():
         sites[column] = values
     for row in range(len(sites)):
-        sites["evidence"].iat[row]["logistics"] = {
+        sites["evidence"].iloc[row]["logistics"] = {
             "method": METHOD, "nearest": {column: names[row] for column, names in nearest.items()}
         }  # fmt: skip
     return sites

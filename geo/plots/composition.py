@@ -1,4 +1,4 @@
-"""What a plot consists of: idle, inefficient and built-up shares, from the findings and the buildings on its members."""
+"""What a plot consists of: idle, inefficient and built-up shares, from findings and buildings on its members."""
 
 from __future__ import annotations
 

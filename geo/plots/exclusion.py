@@ -169,8 +169,8 @@ def resolve_overlaps(geometries: Geometries, parcel_id: NDArray[np.object_]) -> 
 def barrier_ground(barriers: gpd.GeoDataFrame) -> Geometries:
     """The ground a barrier takes: its polygon, or its line widened by half its width with flat ends.
 
-    Lines of one kind, name and width are joined first, and rounded only where several meet, so that a road digitised in
-    pieces has no gap at its joints and a dead end does not reach past its last point. A line without width stays a line.
+    A dead end does not reach past its last point; where several lines meet, ``_joints`` closes the wedge between their
+    flat ends. A line without width stays a line.
     """
     geometry = np.asarray(barriers.geometry.array)
     width = barriers["width_m"].to_numpy(dtype=float, na_value=np.nan)

@@ -1,4 +1,4 @@
-"""Every number of the contiguity model, in one frozen dataclass that is kept with the run (design: contiguity, exactly)."""
+"""Every number of the contiguity model, in one frozen dataclass that is kept with the run."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def _form(
 
 
 def _split_by(whole: Geometries, rest: Geometries, part: shapely.Geometry) -> tuple[Geometries, Geometries]:
-    """Each piece inside a part of the opening, and what of its rest lies outside; overlay only where the border runs."""
+    """Each piece inside a part of the opening, and its rest outside; overlay only where the border runs."""
     shapely.prepare(part)
     inside = np.full(len(whole), shapely.from_wkt("POLYGON EMPTY"), dtype=object)
     covered = shapely.covers(part, whole)

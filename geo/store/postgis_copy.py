@@ -39,17 +39,22 @@ def copy_chunks(rows: Rows) -> Iterator[bytes]:
         ]
         if rows.geometries is not None:
             columns.append(_told(pa.array(_ewkb(rows.geometries[start:stop]), type=pa.string()), escape=False))
+        columns[-1] = pc.binary_join_element_wise(columns[-1], "", "\n")  # every line ends in a newline
         lines = pc.binary_join_element_wise(*columns, "\t")
-        yield ("\n".join(lines.to_pylist()) + "\n").encode()
+        # Arrow keeps strings end to end, so its buffer is the text itself.
+        end = np.frombuffer(lines.buffers()[1], dtype=np.int32)[len(lines)]
+        yield memoryview(lines.buffers()[2])[:end].tobytes()
 
 
 def _told(values: pa.Array, *, escape: bool) -> pa.Array:
     told = values.cast(pa.string())  # the shortest text that reads back as the same number
     if escape:
         for character, written in _ESCAPES:
-            told = pc.replace_substring(told, character, written)
+            if pc.any(pc.match_substring(told, character)).as_py():
+                told = pc.replace_substring(told, character, written)
     return pc.fill_null(told, "\\N")
 
 
-def _ewkb(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-    return shapely.to_wkb(shapely.set_srid(geometries, SRID), hex=True, include_srid=True)
+def _ewkb(geometries: NDArray[np.object_]) -> list[str | None]:
+    wkb = shapely.to_wkb(shapely.set_srid(geometries, SRID), include_srid=True)
+    return [None if one is None else one.hex() for one in wkb.tolist()]  # GEOS writes hexadecimal four times slower

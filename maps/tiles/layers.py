@@ -9,7 +9,7 @@ from geo.layers.schema import LAYERS
 
 @dataclass(frozen=True, slots=True)
 class TileLayer:
-    """A layer of vector tiles: canonical ``source`` layer, columns, zoom range; ``labels`` draws points inside instead."""
+    """A layer of vector tiles: its canonical ``source``, columns and zooms; ``labels`` draws points inside instead."""
 
     name: str
     source: str

@@ -1,4 +1,4 @@
-"""One vector tile from the features of a box: moved to tile coordinates, clipped and rounded on whole arrays, then encoded.
+"""One vector tile from the features of a box: moved to tile coordinates, clipped, rounded on whole arrays, encoded.
 
 The encoder is the mapbox-vector-tile library; this file is the seam behind which another can take its place.
 """

@@ -1,6 +1,6 @@
 """Tiles of a store: a box query, encoded, kept in memory under the store's revision.
 
-A tile depends on nothing but (revision, layer, z, x, y), so a kept tile never goes stale: a commit changes the revision.
+A tile depends on (revision, layer, z, x, y) alone, so a kept tile never goes stale: a commit changes the revision.
 """
 
 from __future__ import annotations

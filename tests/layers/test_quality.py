@@ -65,7 +65,8 @@ def test_area_is_ellipsoidal_whatever_the_source_system() -> None:
 def test_words_dates_and_units_are_read_once() -> None:
     profile = Profile.model_validate(
         {"name": "p", "title": "t", "layer": "parcels",
-         "fields": {"declared_area_m2": {"column": "面积", "unit": "亩"}, "land_price_yuan": {"column": "价款", "unit": "万元"}},
+         "fields": {"declared_area_m2": {"column": "面积", "unit": "亩"},
+                    "land_price_yuan": {"column": "价款", "unit": "万元"}},
          "words": {"status": {"荒着": "not_started"}}}
     )  # fmt: skip
     found = checked(

@@ -64,8 +64,8 @@ def test_zone_coordinates_are_recognised(tmp_path: Path) -> None:
         read_file(path)
 
 
-def broken_zip(path: Path) -> Path:
-    path.write_bytes(b"PK\x03\x04 this is no archive")
+def wrote(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
     return path
 
 
@@ -79,12 +79,12 @@ def zip_with(path: Path, name: str, data: bytes) -> Path:
     ("make", "message"),
     [
         (lambda folder: folder / "nothing.gpkg", "找不到文件"),
-        (lambda folder: broken_zip(folder / "a.zip"), "已损坏"),
+        (lambda folder: wrote(folder / "a.zip", b"PK\x03\x04 this is no archive"), "已损坏"),
         (lambda folder: zip_with(folder / "a.zip", "../out.geojson", b"{}"), "越界"),
         (lambda folder: zip_with(folder / "a.zip", "a.geojson", b"0" * 200_000_000), "过大"),
         (lambda folder: zip_with(folder / "a.zip", "readme.txt", b"hello"), "恰有一个数据集"),
-        (lambda folder: (folder / "a.gpkg").write_bytes(b"") and folder or folder / "a.gpkg", "无法读取"),
-        (lambda folder: (folder / "a.exe").write_bytes(b"MZ") and folder / "a.exe", "不支持的文件类型"),
+        (lambda folder: wrote(folder / "a.gpkg", b""), "无法读取"),
+        (lambda folder: wrote(folder / "a.exe", b"MZ"), "不支持的文件类型"),
     ],
     ids=["missing", "broken zip", "zip slip", "bomb", "nothing inside", "empty file", "foreign type"],
 )  # fmt: skip

@@ -99,7 +99,8 @@ def test_weights_decide() -> None:
 
 @pytest.mark.parametrize(
     "need",
-    [{"area_mu": {}}, {"area_mu": {"min": 9, "max": 1}}, {"area_mu": {"min": -1}}, {"max_km": {"moon": 1}}, {"limit": 0},
+    [{"area_mu": {}}, {"area_mu": {"min": 9, "max": 1}}, {"area_mu": {"min": -1}}, {"max_km": {"moon": 1}},
+     {"limit": 0},
      {"wrong": 1}, {"area_mu": {"min": float("nan")}}],
 )  # fmt: skip
 def test_a_demand_that_makes_no_sense_is_refused(need: dict[str, Any]) -> None:
@@ -109,7 +110,8 @@ def test_a_demand_that_makes_no_sense_is_refused(need: dict[str, Any]) -> None:
 
 _SITES = st.lists(
     st.fixed_dictionaries(
-        {"area_mu": st.floats(100, 2000), "motorway_ramp_km": st.floats(0, 40), "price_yuan_per_mu": st.floats(1e4, 1e6)}
+        {"area_mu": st.floats(100, 2000), "motorway_ramp_km": st.floats(0, 40),
+         "price_yuan_per_mu": st.floats(1e4, 1e6)}
     ),
     min_size=1, max_size=6,
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import shapely
@@ -75,7 +77,7 @@ def ray_oracle(
     def one_way(source: shapely.Geometry, target: shapely.Geometry) -> float:
         total = 0.0
         ring = np.asarray(shapely.orient_polygons(source).exterior.coords)
-        for (x0, y0), (x1, y1) in zip(ring[:-1], ring[1:], strict=True):
+        for (x0, y0), (x1, y1) in pairwise(ring):
             length = np.hypot(x1 - x0, y1 - y0)
             along = (np.arange(int(length / step)) + 0.5) * step
             tx, ty = (x1 - x0) / length, (y1 - y0) / length

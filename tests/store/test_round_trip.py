@@ -202,3 +202,14 @@ def test_quarantine_keeps_what_no_other_layer_takes(store: Store, make: Samples)
     assert found.geometry.tolist() == [far, None]
     assert found["extra"].tolist() == [{"x": None, "y": "2020-01-01T00:00:00"}, {"\0": "\0"}]
     assert found["layer"].tolist() == ["parcels"] * 2
+
+
+@pytest.mark.parametrize("rows", [1, 200])
+def test_frames_can_be_changed(store: Store, make: Samples, rows: int) -> None:
+    """Nothing in a frame is read-only memory of the reader."""
+    make.fill(store, make.squares(rows, area_m2=[1.0] * rows, year=[2020] * rows, above_scale=[True] * rows))
+    frame = store.read(Query("parcels"))
+    for name, value in (("area_m2", 2.0), ("year", 2021), ("above_scale", False), ("start_due", pd.Timestamp("2020"))):
+        frame.loc[0, name] = value
+        assert frame.loc[0, name] == value
+    frame["area_m2"].to_numpy(copy=True)[0] = 3.0
