@@ -227,7 +227,9 @@ def _labels() -> list[StyleLayer]:
     area_mu = ["/", ["*", ["get", "area_m2"], 3], 2000]
     area_text = ["concat", ["number-format", ["round", area_mu], {"locale": "zh-CN"}], " 亩"]
     plot_name = ["coalesce", _NAME, ["get", "plot_id"]]
-    plot_text = ["format", plot_name, {}, "\n", {}, area_text, {"font-scale": 1.12}]
+    full_text = ["format", plot_name, {}, "\n", {}, area_text, {"font-scale": 1.12}]
+    # From afar a name would hide the plot that it names.
+    plot_text = ["step", ["zoom"], area_text, 13, full_text]
     towns = _label("towns-label", "town_labels", _NAME, "#5d574b", _by_zoom(8, 11, 13, 16), text_letter_spacing=0.25)
     marks = _label(
         "terminals-mark",

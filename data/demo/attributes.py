@@ -63,8 +63,13 @@ def far_minimum(industry: NDArray[np.object_]) -> NDArray[np.float64]:
     return np.array([FAR_MINIMUM[code[:2]] for code in industry], dtype=float)
 
 
-def fill_ordinary(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng: np.random.Generator) -> None:
-    """Fill the columns of every parcel as ordinary land of its use; ``town`` and ``area_m2`` are there already."""
+def fill_ordinary(
+    table: ParcelTable, use: NDArray[np.object_], as_of: date, rng: np.random.Generator, part: int
+) -> None:
+    """Fill the columns of every parcel as ordinary land of its use; ``town`` and ``area_m2`` are there already.
+
+    ``part`` (0 or 1) keeps the firms of planted land and of the rest apart.
+    """
     n = len(use)
     for name, codes in LAND_USE.items():
         rows = np.flatnonzero(use == name)
@@ -86,7 +91,7 @@ def fill_ordinary(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng
     )
     _supply(table, use, as_of, rng)
     rows = np.flatnonzero(np.isin(use, ("industry", "logistics", "eligible")))
-    _operate(table, rows, use, rng)
+    _operate(table, rows, use, rng, part)
 
 
 def _supply(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng: np.random.Generator) -> None:
@@ -130,13 +135,13 @@ def _supply(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng: np.r
     )
 
 
-def _operate(table: ParcelTable, rows: Ints, use: NDArray[np.object_], rng: np.random.Generator) -> None:
+def _operate(table: ParcelTable, rows: Ints, use: NDArray[np.object_], rng: np.random.Generator, part: int) -> None:
     """Operating figures and utilities of industrial land, above every threshold by a tenth at least."""
     n = len(rows)
     mu = table["area_m2"][rows] * 3 / 2000
     industry = rng.choice(np.array(_INDUSTRY, dtype=object), n)
     industry = np.where(use[rows] == "logistics", rng.choice(np.array(_STORAGE, dtype=object), n), industry)
-    table["holder"][rows] = firm_names(np.array([code[:2] for code in industry], dtype=object), rng)
+    table["holder"][rows] = firm_names(np.array([code[:2] for code in industry], dtype=object), rng, part)
     above = rng.random(n) < 0.58
     per_mu = np.where(above, 68_000 + rng.gamma(1.6, 65_000, n), 34_500 + rng.gamma(1.5, 26_000, n))
     producing = table["status"][rows] == "producing"

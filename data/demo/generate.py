@@ -155,10 +155,9 @@ def _parcel_ids(parameters: Parameters, town: Ints) -> NDArray[np.object_]:
 
 def _fill(table: ParcelTable, use: NDArray[np.object_], n_planted: int, parameters: Parameters) -> None:
     """Ordinary attributes, for planted land and for the rest from different random streams."""
-    both = ((slice(0, n_planted), 2), (slice(n_planted, None), 3))
-    for part, stream in both:
+    for number, part in enumerate((slice(0, n_planted), slice(n_planted, None))):
         view = ParcelTable(table.parcel_id[part], {name: column[part] for name, column in table.columns.items()})
-        fill_ordinary(view, use[part], parameters.as_of, np.random.default_rng([parameters.seed, stream]))
+        fill_ordinary(view, use[part], parameters.as_of, np.random.default_rng([parameters.seed, 2 + number]), number)
 
 
 def _plant_all(

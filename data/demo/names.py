@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,18 @@ _SECOND = "洲渡桥墩浦塘湾圩溪港店庄集堰闸坝泽汀沟园"
 _BRAND_A = "澜恒瑞盛华锦宏泰嘉鼎联创博远启晟凯隆腾汇信德源茂天海江东方新中明光正安康永丰金银玉"
 _BRAND_B = "澜翔达通源成科力普特纳维邦诚益旺兴昌润泽辉耀峰岳川洋港宇宙辰星晨曦扬帆舟桥石森林"
 _PLACE = ("澜港", "澜江", "长澜", "云溪", "东湾", "青洲", "白苇", "望湖")
-_TAIL = ("有限公司", "科技有限公司", "实业有限公司", "集团有限公司", "制造有限公司", "股份有限公司", "工业有限公司")
+_TAIL = (
+    "有限公司",
+    "科技有限公司",
+    "实业有限公司",
+    "集团有限公司",
+    "制造有限公司",
+    "股份有限公司",
+    "工业有限公司",
+    "精工有限公司",
+    "发展有限公司",
+    "产业有限公司",
+)
 
 INDUSTRY_WORD = {
     "13": "食品", "14": "冷链食品", "17": "纺织", "18": "服饰", "20": "木业", "21": "家居", "22": "纸业",
@@ -19,11 +32,18 @@ INDUSTRY_WORD = {
 }  # fmt: skip
 
 
-def town_name(index: int) -> str:
-    """Name of the ``index``-th town beyond the named ones; unique for some 800 of them, numbered after that."""
-    number = (index * 367 + 41) % (len(_FIRST) * len(_SECOND))
-    round_ = index // (len(_FIRST) * len(_SECOND))
-    return _FIRST[number % len(_FIRST)] + _SECOND[number // len(_FIRST)] + ("镇" if round_ == 0 else f"{round_ + 1}镇")
+def town_names(count: int, taken: Collection[str]) -> list[str]:
+    """Different names for towns beyond those ``taken``; numbered when the characters run out."""
+    space = len(_FIRST) * len(_SECOND)
+    names: list[str] = []
+    index = 0
+    while len(names) < count:
+        number, again = (index * 367 + 41) % space, index // space
+        name = _FIRST[number % len(_FIRST)] + _SECOND[number // len(_FIRST)] + (f"{again + 1}镇" if again else "镇")
+        index += 1
+        if name not in taken:
+            names.append(name)
+    return names
 
 
 def village_names(count: int) -> list[str]:
@@ -32,12 +52,14 @@ def village_names(count: int) -> list[str]:
     return [_FIRST[n % len(_FIRST)] + _SECOND[n // len(_FIRST)] + "村" for n in numbers]
 
 
-def firm_names(sector: NDArray[np.object_], rng: np.random.Generator) -> list[str]:
-    """A different firm name for every two-digit sector in the list, same seed same names."""
-    space = len(_BRAND_A) * len(_BRAND_B) * len(_PLACE) * len(_TAIL)
+def firm_names(sector: NDArray[np.object_], rng: np.random.Generator, part: int) -> list[str]:
+    """A different firm name for every two-digit sector in the list, same seed same names.
+
+    ``part`` 0 and 1 never share a name, so that planted firms stay themselves whatever is drawn around them.
+    """
+    space = len(_BRAND_A) * len(_BRAND_B) * len(_PLACE) * len(_TAIL) // 2
     # A walk with a step prime to the space never repeats.
-    start = int(rng.integers(space))
-    number = (start + np.arange(len(sector), dtype=np.int64) * 104_729) % space
+    number = (int(rng.integers(space)) + np.arange(len(sector), dtype=np.int64) * 104_729) % space * 2 + part
     a, rest = number % len(_BRAND_A), number // len(_BRAND_A)
     b, rest = rest % len(_BRAND_B), rest // len(_BRAND_B)
     place, tail = rest % len(_PLACE), rest // len(_PLACE)

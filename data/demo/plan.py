@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from data.demo.cutting import Floats, Geometries, Ints, Manner, carve, divide, polygon_parts
-from data.demo.names import town_name
+from data.demo.names import town_names
 from data.demo.noise import hashed_uniform, warp
 from data.demo.outline import draw_border
 from data.demo.parameters import Parameters
@@ -66,7 +66,7 @@ def place_towns(parameters: Parameters, half_width_m: float, half_height_m: floa
     inside = (np.abs(extra[:, 0]) < half_width_m + step) & (np.abs(extra[:, 1]) < half_height_m + step)
     centres.append(extra[inside])
     radius.append(650 + 650 * hashed_uniform(i, j, 3)[inside] ** 2)
-    names += [town_name(k) for k in range(int(inside.sum()))]
+    names += town_names(int(inside.sum()), names)
     xy = np.concatenate(centres)
     angle = 2 * np.pi * hashed_uniform(xy[:, 0].astype(np.int64), xy[:, 1].astype(np.int64), 4)
     return TownPlan(names, xy, np.concatenate(radius), angle)

@@ -84,6 +84,15 @@ def polygonal_parts(geometries: Geometries) -> Geometries:
     return parts[(shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)]
 
 
+def polygonal(geometries: Geometries) -> Geometries:
+    """(n,) geometries without the points and lines that overlay leaves in collections."""
+    result = geometries.copy()
+    for row in np.flatnonzero(shapely.get_type_id(result) == shapely.GeometryType.GEOMETRYCOLLECTION):
+        result[row] = shapely.multipolygons(polygonal_parts(result[[row]]))
+    result[shapely.get_dimensions(result) < 2] = shapely.from_wkt("POLYGON EMPTY")
+    return result
+
+
 def subtract(targets: Geometries, constraints: Geometries) -> tuple[Geometries, Geometries]:
     """Targets minus constraints, and what was taken; only targets that meet a constraint are touched.
 
@@ -106,8 +115,8 @@ def subtract(targets: Geometries, constraints: Geometries) -> tuple[Geometries, 
     if len(tile) == 0:
         return kept, taken
     rows, groups = _union_by(target, tiles[tile])
-    kept[rows] = shapely.difference(targets[rows], groups)
-    removed = shapely.intersection(targets[rows], groups)
+    kept[rows] = polygonal(shapely.difference(targets[rows], groups))
+    removed = polygonal(shapely.intersection(targets[rows], groups))
     taken[rows] = _real(removed)
     return kept, taken
 
@@ -160,8 +169,8 @@ def resolve_overlaps(geometries: Geometries, parcel_id: NDArray[np.object_]) -> 
     winner = first + second - loser
     rows, claims = _union_by(loser, geometries[winner])
     resolved = geometries.copy()
-    resolved[rows] = shapely.difference(geometries[rows], claims)
-    removed = shapely.intersection(geometries[rows], claims)
+    resolved[rows] = polygonal(shapely.difference(geometries[rows], claims))
+    removed = polygonal(shapely.intersection(geometries[rows], claims))
     taken[rows] = _real(removed)
     return resolved, taken
 

@@ -15,7 +15,7 @@ from geo import crs
 from geo.layers.schema import WORDS
 from geo.plots import shape
 from geo.plots.contiguity import Relation, relate
-from geo.plots.exclusion import Pieces, Walls, cut
+from geo.plots.exclusion import Pieces, Walls, cut, polygonal
 from geo.plots.parameters import PlotRules
 from geo.units import mu
 
@@ -109,13 +109,12 @@ def find_plots(
     scale = np.divide(whole_m2, plane, out=np.ones_like(plane), where=plane > 0)
     reach = max(rules.reach_m, *rules.ladder_m)
     relation = relate(pieces.geometry, _with_forbidden_bridges(pieces.walls, other_land, rules), reach)
+    formed, leftovers = _form(relation, pieces, scale, rules.reach_m, rules)
     ladder = []
     for gap in rules.ladder_m:
-        formed, _ = _form(relation, pieces, scale, max(gap, rules.tolerance_m), rules, account=False)
-        ladder.append(
-            {"gap_m": gap, "plots": len(formed), "mu": round(mu(sum((plot.area_m2 for plot in formed), 0.0)), 2)}
-        )
-    formed, leftovers = _form(relation, pieces, scale, rules.reach_m, rules)
+        wide = max(gap, rules.tolerance_m)
+        rung = formed if wide == rules.reach_m else _form(relation, pieces, scale, wide, rules, account=False)[0]
+        ladder.append({"gap_m": gap, "plots": len(rung), "mu": round(mu(sum((plot.area_m2 for plot in rung), 0.0)), 2)})
     formed.sort(key=lambda plot: (-round(plot.area_m2, 3), plot.land[0].piece))
     losses = pieces.losses.assign(
         area_m2=shapely.area(np.asarray(pieces.losses["geometry"], dtype=object))
@@ -219,8 +218,8 @@ def _split_by(whole: Geometries, rest: Geometries, part: shapely.Geometry) -> tu
     rest = rest.copy()
     rest[covered] = shapely.from_wkt("POLYGON EMPTY")
     border = ~covered & shapely.intersects(part, whole)
-    inside[border] = shapely.intersection(whole[border], part)
-    rest[border] = shapely.difference(rest[border], part)
+    inside[border] = polygonal(shapely.intersection(whole[border], part))
+    rest[border] = polygonal(shapely.difference(rest[border], part))
     return inside, rest
 
 

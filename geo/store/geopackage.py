@@ -2,6 +2,10 @@
 
 A load or run is one transaction (``synchronous`` FULL), so an answered commit is kept and a killed process leaves the
 old state whole. Readers have their own snapshot and never wait for the writer.
+
+Inside a process only ``sqlite3`` may touch an open store. GDAL's wheel brings a second copy of SQLite, and when that
+one closes the file the operating system drops the locks of the first (sqlite.org, "How To Corrupt", 2.2.1). Other
+processes, QGIS among them, open it as they like.
 """
 
 from __future__ import annotations

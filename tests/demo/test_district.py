@@ -329,6 +329,10 @@ def test_ordinary_industry_stays_clear_of_the_thresholds(large: District) -> Non
     assert (per_mu / np.where(p["above_scale"], 60_000, 30_000)).min() > 1.1
     assert (p["floor_area_m2"] / p["area_m2"] / p["industry"].str[:2].map(FAR_MINIMUM)).min() > 1.1
     assert p["holder"].is_unique
+    firms = large.layers["parcels"].loc[lambda q: q["industry"].notna()].groupby("holder").size()
+    assert sorted(firms[firms > 1]) == [2, 2]  # the two planted firms with two parcels
+    assert large.layers["towns"]["name"].is_unique
+    assert 8 <= len(large.layers["towns"]) <= 10
 
 
 # --- plots ------------------------------------------------------------------------------------------------------------

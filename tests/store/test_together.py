@@ -83,8 +83,9 @@ def test_readers_see_whole_loads_while_one_writes(store: Store, store_url: str, 
             if store.count(Query("parcels")) != 2000:
                 faults.append("count")
             store.revision()
+            stop.wait(0.02)
 
-    threads = [threading.Thread(target=look) for _ in range(3)]
+    threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
