@@ -69,16 +69,11 @@ class Relation:
         return connected_components(graph, directed=False)[1].astype(np.int64)
 
     def bridges(self, joined: NDArray[np.bool_], reach_m: float, tolerance_m: float) -> tuple[Ints, Geometries]:
-        """The ground between neighbours: (m,) pair rows and polygons, one per free stretch wider than the tolerance.
-
-        Seen from the direction whose facing length is the smaller, the one that decides.
-        """
+        """The ground between neighbours: (m,) pair rows and polygons, one per free stretch wider than the tolerance."""
         length, start, end = self.stretches.within(reach_m + LENGTH_SLACK_M)
         free = self.stretches.blocker < 0
         wide = np.maximum(self.stretches.v0_m, self.stretches.v1_m) > tolerance_m
-        deciding = self._sides(np.where(free, length, 0.0)).argmin(axis=1)
         chosen = free & (length > 0) & wide & joined[self.stretches.pair]
-        chosen &= self.stretches.side == deciding[self.stretches.pair]
         pair, side = self.stretches.pair[chosen], self.stretches.side[chosen]
         quad = self.stretches.quad[chosen].reshape(-1, 4, 2)
         start, end = start[chosen, None], end[chosen, None]
@@ -100,13 +95,13 @@ class Relation:
         metres: Floats = np.bincount(place.ravel(), length[blocked], minlength=len(groups)).astype(np.float64)
         return groups[:, 0], self.wall_kind[groups[:, 2]], self.wall_name[groups[:, 2]], metres
 
-    def _sides(self, length: Floats) -> Floats:
-        """Sum of ``length`` by pair (rows) and direction (two columns)."""
-        key = self.stretches.pair * 2 + self.stretches.side
-        return np.bincount(key, length, minlength=2 * len(self.pairs)).astype(np.float64).reshape(-1, 2)
-
     def _smaller_side(self, length: Floats) -> Floats:
-        return self._sides(length).min(axis=1) if len(self.pairs) else np.empty(0)
+        """Sum of ``length`` by pair in either direction, the smaller of the two."""
+        if len(self.pairs) == 0:
+            return np.empty(0)
+        key = self.stretches.pair * 2 + self.stretches.side
+        sides = np.bincount(key, length, minlength=2 * len(self.pairs)).astype(np.float64)
+        return sides.reshape(-1, 2).min(axis=1)
 
 
 def _strips(key: Ints, p0: Floats, p1: Floats, q0: Floats, q1: Floats) -> tuple[Ints, Geometries]:
