@@ -6,6 +6,7 @@
 PYTHON ?= python3
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?=
+BENCH_FLAGS ?=
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
@@ -50,8 +51,8 @@ lint: .venv/.dev  ## style and types
 	.venv/bin/mypy
 
 .PHONY: bench
-bench: system .venv/.dev workbench  ## measurements, too slow for every test run
-	$(PYTEST) tests/bench --capture=no $(PYTEST_FLAGS)
+bench: system .venv/.dev  ## measurements beside peers, too slow for every test run (BENCH_FLAGS="20000 100000")
+	.venv/bin/python tests/bench/main_job.py $(BENCH_FLAGS)
 
 .PHONY: system
 system:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from api.headers import Headers
@@ -34,6 +35,8 @@ def create_app(store: Store) -> FastAPI:
     )
     app.state.store = store
     app.state.tiles = TileSource(store)
+    # Tiles come compressed from their cache; what is short gains nothing.
+    app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(Headers)
     add_problem_handlers(app)
     for module in (tiles, collections, analysis, sites, pages):

@@ -228,8 +228,8 @@ def plots(store: StoreOption = None, as_json: JsonOption = False) -> None:
     for row in table.sort_values("area_m2", ascending=False).itertuples():
         areas = (f"{row.area_mu:,.1f}", f"{mu(row.strict_area_m2):,.1f}")
         counts = (str(row.parcel_count), str(row.holder_count))
-        shares = (f"{row.idle_share:.0%}", f"{row.inefficient_share:.0%}", f"{row.inscribed_radius_m:.0f}")
-        shown.add_row(row.plot_id, row.name, *areas, *counts, *shares)
+        shares = ("—" if share != share else f"{share:.0%}" for share in (row.idle_share, row.inefficient_share))
+        shown.add_row(row.plot_id, row.name, *areas, *counts, *shares, f"{row.inscribed_radius_m:.0f}")
     Console().print(shown)
 
 
@@ -364,7 +364,9 @@ def _told(run: Run) -> None:
         ("低效用地（疑似，待确认）", "inefficient", "inefficient_mu"),
         (f"{run.parameters['plots']['min_area_m2'] * 3 / 2000:g} 亩以上集中连片工业用地", "plots", "plots_mu"),
     ):
-        table.add_row(name, f"{found[count]:,}", f"{found[area]:,.1f}")
+        # Nothing to judge by is not the same as nothing found.
+        known = found[count] is not None
+        table.add_row(name, *((f"{found[count]:,}", f"{found[area]:,.1f}") if known else ("未评估", "—")))
     Console().print(table)
     if found["not_assessed"]:
         typer.echo(f"未能评估（缺少数据）：{found['not_assessed']:,} 宗")

@@ -19,6 +19,33 @@ MEDIA_TYPE = "application/problem+json"
 _HTTP_DETAIL = {404: "没有这个地址", 405: "不支持这种请求方法", 413: "请求内容过大"}
 
 
+_CHINESE = {
+    "missing": "缺少该字段",
+    "extra_forbidden": "不认识的字段",
+    "json_invalid": "不是有效的 JSON",
+    "greater_than": "须大于 {gt}",
+    "greater_than_equal": "须不小于 {ge}",
+    "less_than": "须小于 {lt}",
+    "less_than_equal": "须不大于 {le}",
+    "float_parsing": "须为数字",
+    "float_type": "须为数字",
+    "int_parsing": "须为整数",
+    "int_type": "须为整数",
+    "finite_number": "须为有限的数",
+    "string_pattern_mismatch": "格式不符，应匹配 {pattern}",
+    "string_too_long": "不得超过 {max_length} 个字符",
+    "too_long": "不得超过 {max_length} 项",
+    "literal_error": "可用值：{expected}",
+    "enum": "可用值：{expected}",
+}
+
+
+def _in_chinese(item: Any) -> str:
+    """A validation message in Chinese; one that this project raised is Chinese already."""
+    template = _CHINESE.get(item["type"])
+    return template.format(**item.get("ctx", {})) if template else str(item["msg"]).removeprefix("Value error, ")
+
+
 def problem(
     request: Request, status: int, kind: str, detail: str, *, where: str = "", remedy: str = "", errors: Any = None
 ) -> JSONResponse:
@@ -50,7 +77,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [
-            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": item["msg"]}
+            {"pointer": "/" + "/".join(str(part) for part in item["loc"]), "detail": _in_chinese(item)}
             for item in error.errors()
         ]
         # A bad address or query is the caller's wording (400); a body that does not fit its schema is 422.

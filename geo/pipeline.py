@@ -15,9 +15,9 @@ import pandas as pd
 import shapely
 
 from geo.errors import InvalidParameter
-from geo.land.efficiency import assess_inefficiency
+from geo.land.efficiency import assess_inefficiency, subject_to_inefficiency
 from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS
-from geo.land.idle import assess_idle
+from geo.land.idle import assess_idle, subject_to_idle
 from geo.land.rules import RuleSet
 from geo.layers.profiles import Profile, apply_profile, plain_profile
 from geo.layers.quality import Checked, check
@@ -166,9 +166,14 @@ def analyse(
     )
     plots = found.plots
     progress("汇总地块构成")
-    for column, levels in (("idle_share", IDLE_LEVELS), ("inefficient_share", INEFFICIENT_LEVELS)):
-        share = level_share(found.members, findings, levels)
-        plots[column] = plots["plot_id"].map(share).astype(float)
+    judged = {
+        "idle": int(subject_to_idle(parcels).sum()),
+        "inefficient": int(subject_to_inefficiency(parcels, rules).sum()),
+    }
+    for kind, levels in (("idle", IDLE_LEVELS), ("inefficient", INEFFICIENT_LEVELS)):
+        # Where no parcel could be judged a share of nought would be a claim.
+        share = level_share(found.members, findings, levels) if judged[kind] else pd.Series(dtype=float)
+        plots[f"{kind}_share"] = plots["plot_id"].map(share).astype(float)
     plots["built_share"] = (
         built_area_m2(np.asarray(plots.geometry.array), buildings) / plots["area_m2"].astype(float)
         if buildings is not None
@@ -182,6 +187,7 @@ def analyse(
         "plots": asdict(plot_rules),
         "eligible": rules.eligible.model_dump(),
         "sites": rules.sites.model_dump(),
+        "inefficient_land_use": sorted({prefix for rule in rules.inefficient for prefix in rule.land_use}),
         "ruleset_title": rules.ruleset.title,
         "ruleset_version": rules.ruleset.version,
     }
@@ -194,7 +200,7 @@ def analyse(
         parameters=json.loads(json.dumps(parameters)),
         loads=tuple(load.load_id for load in loads),
         started_at=started.isoformat(timespec="seconds"),
-        summary=summarise(parcels, findings, found, sites, eligible),
+        summary=summarise(parcels, findings, judged, found, sites, eligible),
     )
     derived: dict[str, Frame] = {
         "findings": findings,
@@ -252,18 +258,22 @@ def eligible_parcels(
 def summarise(
     parcels: gpd.GeoDataFrame,
     findings: gpd.GeoDataFrame,
+    judged: dict[str, int],
     found: PlotSet,
     sites: gpd.GeoDataFrame,
     eligible: pd.DataFrame,
 ) -> dict[str, Any]:
-    """The headline figures of a run: parcels count once however many rules they meet; areas ellipsoidal, in mu."""
+    """The headline figures of a run: parcels count once however many rules they meet; areas ellipsoidal, in mu.
+
+    ``judged`` counts the parcels that each kind of rule applied to; where it is none, the kind's figures are ``None``.
+    """
 
     def of(levels: tuple[str, ...]) -> tuple[int, float]:
         chosen = findings[findings["level"].isin(levels)].drop_duplicates("parcel_id")
         return len(chosen), round(float(mu(chosen["area_m2"].sum())), 2)
 
-    idle, idle_mu = of(IDLE_LEVELS)
-    inefficient, inefficient_mu = of(INEFFICIENT_LEVELS)
+    idle, idle_mu = of(IDLE_LEVELS) if judged["idle"] else (None, None)
+    inefficient, inefficient_mu = of(INEFFICIENT_LEVELS) if judged["inefficient"] else (None, None)
     unknown, _ = of(("not_assessed",))
     by_level = {level: dict(zip(("count", "mu"), of((level,)), strict=True)) for level in LEVELS if level != "ok"}
     return {
@@ -273,6 +283,7 @@ def summarise(
         "idle_mu": idle_mu,
         "inefficient": inefficient,
         "inefficient_mu": inefficient_mu,
+        "judged": judged,
         "not_assessed": unknown,
         "eligible": len(eligible),
         "eligible_mu": round(float(mu(eligible["area_m2"].sum())), 2),

@@ -70,7 +70,9 @@ class Cluster:
 
 def _programs() -> Path:
     """The newest installed server that has PostGIS."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"), key=lambda path: int(path.split("/")[4]))
+    controls = glob.glob("/usr/share/postgresql/*/extension/postgis.control")
+    versions = sorted((path.split("/")[4] for path in controls), key=int)
+    found = [path for version in versions if os.path.exists(path := f"/usr/lib/postgresql/{version}/bin/initdb")]
     if not found:
         on_path = shutil.which("initdb")
         found = [os.path.realpath(on_path)] if on_path else []

@@ -11,7 +11,9 @@ from fastapi import APIRouter, Query, Request
 from api.dependencies import LimitDep, RunDep, StoreDep, known_parameters
 from api.features import plain_records
 from geo.errors import InvalidParameter, NotFound
+from geo.land.efficiency import in_operation
 from geo.land.findings import LEVELS
+from geo.land.idle import subject_to_idle
 from geo.land.rules import load_rules
 from geo.store.base import Query as LayerQuery
 from geo.store.base import Run, Store
@@ -115,7 +117,10 @@ def _none(value: Any) -> Any:
 
 @router.get("/parcels/{parcel_id:path}/findings", summary="宗地卡片")
 def parcel_card(parcel_id: str, store: StoreDep) -> dict[str, Any]:
-    """A parcel with its findings, their evidence and what is missing, and the plots it belongs to."""
+    """A parcel with its findings, their evidence and what is missing, and the plots it belongs to.
+
+    ``judged`` says whether any rule applied to it at all: without that, no finding is no clearance.
+    """
     parcel = store.read(LayerQuery("parcels", equals={"parcel_id": parcel_id}, limit=1, geometry=False))
     if parcel.empty:
         raise NotFound(f"没有宗地“{parcel_id[:80]}”", where="parcel_id")
@@ -126,7 +131,16 @@ def parcel_card(parcel_id: str, store: StoreDep) -> dict[str, Any]:
         "parcel": {**about, "area_mu": round(float(mu(about["area_m2"])), 2)},
         "findings": [_finding(record) for record in plain_records(found)],
         "plots": sorted(members["plot_id"].tolist()),
+        "judged": bool(len(found)) or _judged(parcel, store.runs()),
     }
+
+
+def _judged(parcel: pd.DataFrame, runs: list[Run]) -> bool:
+    if not runs:
+        return False
+    land_uses = tuple(runs[-1].parameters["inefficient_land_use"])
+    in_use = in_operation(parcel, land_uses) if land_uses else [False]
+    return bool(subject_to_idle(parcel)[0] or in_use[0])
 
 
 def _finding(record: dict[str, Any]) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from fastapi import APIRouter, Request, Response
 from api.dependencies import BaseUrlDep, StoreDep, TilesDep
 from geo.errors import NotFound
 from maps.style import district_style
-from maps.tiles.source import tilejson
 
 router = APIRouter(tags=["地图"])
 MVT = "application/vnd.mapbox-vector-tile"
 
 
 @router.get("/tiles/{layer}.json", summary="图层的 TileJSON")
-def read_tilejson(layer: str, store: StoreDep, base_url: BaseUrlDep) -> dict[str, Any]:
+def read_tilejson(layer: str, tiles: TilesDep, base_url: BaseUrlDep) -> dict[str, Any]:
     """TileJSON 3.0.0 of one layer."""
-    return tilejson(store, layer, base_url)
+    return tiles.tilejson(layer, base_url)
 
 
 @router.get(

@@ -18,6 +18,18 @@ _OPERATING = ("completed", "producing", "stopped")
 _DAY = np.timedelta64(1, "D")
 
 
+def subject_to_inefficiency(parcels: pd.DataFrame, rules: RuleSet) -> NDArray[np.bool_]:
+    """Which parcels any rule of the set applies to: land in use, of the land uses that a rule covers."""
+    land_uses = tuple(prefix for rule in rules.inefficient for prefix in rule.land_use)
+    return in_operation(parcels, land_uses) if land_uses else np.zeros(len(parcels), dtype=bool)
+
+
+def in_operation(parcels: pd.DataFrame, land_uses: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Parcels of these land uses (code prefixes) that are completed, producing or stopped."""
+    covered = parcels["land_use"].fillna("").astype(str).str.startswith(land_uses)
+    return (parcels["status"].isin(_OPERATING) & covered).to_numpy(dtype=bool)
+
+
 def assess_inefficiency(
     parcels: gpd.GeoDataFrame, buildings: pd.DataFrame | None, rules: RuleSet, as_of: np.datetime64
 ) -> gpd.GeoDataFrame:
@@ -36,8 +48,7 @@ def assess_inefficiency(
     """
     frames = []
     for rule in rules.inefficient:
-        subject = parcels["status"].isin(_OPERATING) & parcels["land_use"].fillna("").str.startswith(rule.land_use)
-        table = parcels[subject.to_numpy()].reset_index(drop=True)
+        table = parcels[in_operation(parcels, rule.land_use)].reset_index(drop=True)
         if table.empty:
             continue
         if isinstance(rule, TaxPerMu):

@@ -92,6 +92,11 @@ def excused(due: Days, parcel: Ints, begin: Days, end: Days, as_of: np.datetime6
     return Clock(first, second, running, undated)
 
 
+def subject_to_idle(parcels: pd.DataFrame) -> Flags:
+    """Which parcels the rules apply to: those that were supplied (a contract, an allocation, a hand-over is known)."""
+    return parcels[["supply_kind", "contract_date", "start_due", "handover_date"]].notna().any(axis=1).to_numpy()
+
+
 def assess_idle(
     parcels: gpd.GeoDataFrame, delays: pd.DataFrame | None, rules: IdleRules, as_of: np.datetime64
 ) -> gpd.GeoDataFrame:
@@ -110,8 +115,7 @@ def assess_idle(
         (``IDLE_A``), ``idle_stalled`` (``IDLE_B``), ``not_assessed``
     """
     as_of = as_of.astype("datetime64[D]")
-    subject = parcels[["supply_kind", "contract_date", "start_due", "handover_date"]].notna().any(axis=1)
-    table = parcels[subject.to_numpy()].reset_index(drop=True)
+    table = parcels[subject_to_idle(parcels)].reset_index(drop=True)
     if table.empty:
         return findings_frame([], table)
 

@@ -22,6 +22,7 @@ from geo.units import mu
 
 Floats = NDArray[np.float64]
 PASS, FAIL, UNKNOWN = 1, 0, -1
+_UNITS_ZH = {"m3/d": "m³/日", "t/h": "吨/时"}
 OUTCOMES = {PASS: "pass", FAIL: "fail", UNKNOWN: "not_assessed"}
 
 
@@ -68,7 +69,8 @@ def conditions(sites: pd.DataFrame, demand: Demand) -> list[Condition]:
         found.append(_bound(column, SITES.field(column).zh, "km", "max", limit, _numbers(sites, column)))
     for factor, limit in demand.min_factors.items():
         item = SITES.field(factor)
-        found.append(_bound(factor, item.zh, item.unit, "min", limit, _numbers(sites, factor)))
+        unit = _UNITS_ZH.get(item.unit, item.unit)
+        found.append(_bound(factor, item.zh, unit, "min", limit, _numbers(sites, factor)))
     if demand.max_price_yuan_per_mu is not None:
         price = _numbers(sites, "price_yuan_per_mu")
         found.append(_bound("price", "参考地价", "元/亩", "max", demand.max_price_yuan_per_mu, price))

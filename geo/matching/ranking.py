@@ -111,9 +111,14 @@ def _sentence(item: Condition, value: Any, margin: float, outcome: int) -> str:
         return f"{item.zh} {value}，{'符合' if outcome else '不符合'} {item.limit}"
     if item.sense == "by":
         return f"{item.zh} {value}，{'早于' if outcome else '晚于'}要求的 {item.limit} {abs(margin):.0f} 天"
-    limit = f"{'不少于' if item.sense == 'min' else '不超过'} {item.limit:g} {item.unit}"
-    gap = "符合" if outcome else f"{'差' if item.sense == 'min' else '超出'} {abs(margin):.2f} {item.unit}"
-    return f"{item.zh} {float(value):.2f} {item.unit}，要求{limit}，{gap}"
+    limit = f"{'不少于' if item.sense == 'min' else '不超过'} {_figure(float(item.limit))} {item.unit}"
+    gap = "符合" if outcome else f"{'差' if item.sense == 'min' else '超出'} {_figure(abs(margin))} {item.unit}"
+    return f"{item.zh} {_figure(float(value))} {item.unit}，要求{limit}，{gap}"
+
+
+def _figure(value: float) -> str:
+    """Thousands apart, two decimals where they say something."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 or value == round(value) else f"{value:,.2f}"
 
 
 def _scored(item: Criterion, row: int) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_each_condition_at_its_limit(need: dict[str, Any], fits: bool) -> None:
 def test_the_reason_says_by_how_much() -> None:
     answer = ask(sites({"area_mu": 494.0, "motorway_ramp_km": 7.5}), max_km={"motorway_ramp": 5})
     assert answer["excluded"][0]["reasons"] == [
-        "面积 494.00 亩，要求不少于 500 亩，差 6.00 亩",
+        "面积 494 亩，要求不少于 500 亩，差 6 亩",
         "距高速互通 7.50 km，要求不超过 5 km，超出 2.50 km",
     ]
 

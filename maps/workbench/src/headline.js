@@ -15,8 +15,8 @@ export function Headline({ run }) {
     </div>
     ${found && html`<dl class="figures">
       <${Figure} name="宗地" value=${number(found.parcels)} unit="宗" note=${`${muOf(found.parcels_mu)} 亩`} tone="parcels" />
-      <${Figure} name="疑似闲置" value=${number(found.idle)} unit="宗" note=${`${muOf(found.idle_mu)} 亩`} tone="idle" />
-      <${Figure} name="疑似低效" value=${number(found.inefficient)} unit="宗" note=${`${muOf(found.inefficient_mu)} 亩`} tone="inefficient" />
+      <${Judged} name="疑似闲置" count=${found.idle} mu=${found.idle_mu} tone="idle" />
+      <${Judged} name="疑似低效" count=${found.inefficient} mu=${found.inefficient_mu} tone="inefficient" />
       <${Figure} name="500 亩以上连片" value=${number(found.plots)} unit="块" note=${`${muOf(found.plots_mu)} 亩`} tone="plots" />
     </dl>`}
     ${run && html`<div class="run-note">
@@ -24,6 +24,16 @@ export function Headline({ run }) {
       <span title=${run.run_id}>${run.ruleset_title ?? run.ruleset}</span>
     </div>`}
   </header>`;
+}
+
+/**
+ * A figure that may be unknown: nothing to judge by is not the same as nothing found.
+ * @param {{name: string, count: number | null, mu: number | null, tone: string}} props
+ */
+function Judged({ name, count, mu, tone }) {
+  return count === null || mu === null
+    ? html`<${Figure} name=${name} value="未评估" unit="" note="缺少数据" tone=${tone} />`
+    : html`<${Figure} name=${name} value=${number(count)} unit="宗" note=${`${muOf(mu)} 亩`} tone=${tone} />`;
 }
 
 /** @param {{name: string, value: string, unit: string, note: string, tone: string}} props */

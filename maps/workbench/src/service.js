@@ -2,8 +2,8 @@
 
 /** @typedef {{load_id: string, layer: string, file_name: string, data_date: string | null, stored: number,
  *   read: number, repaired: number, quarantined: number}} Load */
-/** @typedef {{parcels: number, parcels_mu: number, idle: number, idle_mu: number, inefficient: number,
- *   inefficient_mu: number, not_assessed: number, plots: number, plots_mu: number, sites: number,
+/** @typedef {{parcels: number, parcels_mu: number, idle: number | null, idle_mu: number | null,
+ *   inefficient: number | null, inefficient_mu: number | null, not_assessed: number, plots: number, plots_mu: number, sites: number,
  *   by_level: Record<string, {count: number, mu: number}>,
  *   ladder: {gap_m: number, plots: number, mu: number}[]}} Summary */
 /** @typedef {{run_id: string, as_of: string, ruleset: string, ruleset_title: string, started_at: string,
@@ -76,7 +76,7 @@ export async function demands() {
 /** @param {string} layer @param {string} key @returns {Promise<Feature>} */
 export const feature = (layer, key) => ask(`/collections/${layer}/items/${encodeURIComponent(key)}`);
 
-/** @param {string} id @returns {Promise<{parcel: Record<string, any>, findings: Finding[], plots?: string[]}>} */
+/** @param {string} id @returns {Promise<{parcel: Record<string, any>, findings: Finding[], plots?: string[], judged?: boolean}>} */
 export const parcelFindings = (id) => ask(`/parcels/${encodeURIComponent(id)}/findings`);
 
 /** @param {string} id @returns {Promise<Plot>} */

@@ -28,7 +28,9 @@ export function ParcelCard({ id, landUses, levels, plotNames, onOpenPlot, onClos
       ${(answer.plots ?? []).map((plot) => html`<p class="belongs" key=${plot}>
         属于连片地块 <button class="link" onClick=${() => onOpenPlot(plot)}>${plotNames.get(plot) ?? plot}</button>
       </p>`)}
-      ${answer.findings.length === 0 && html`<p class="clear">本次分析未发现闲置或低效情形。</p>`}
+      ${answer.findings.length === 0 && html`<p class="clear">${answer.judged
+        ? "本次分析未发现闲置或低效情形。"
+        : "不在闲置、低效认定范围内：没有供地信息，也未投入使用。"}</p>`}
       ${answer.findings.map((finding) => html`<${FindingView} key=${finding.finding_id} finding=${finding} level=${levels[finding.level]} />`)}
       <h3>基本情况</h3>
       <${Facts} rows=${basics(parcel, landUses)} />
