@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from geo.errors import InvalidInput, InvalidParameter
 from geo.layers.reading import SourceLayer
-from geo.layers.schema import LAYERS, WORDS, Field, Layer
+from geo.layers.schema import LAYERS, Field, Layer
+from geo.layers.words import WORDS
 from geo.units import factor_to_stored
 
 

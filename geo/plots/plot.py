@@ -12,21 +12,17 @@ import shapely
 from numpy.typing import NDArray
 
 from geo import crs
-from geo.layers.schema import WORDS
 from geo.plots import shape
 from geo.plots.contiguity import Relation, relate
-from geo.plots.exclusion import Pieces, Walls, cut, polygonal
+from geo.plots.evidence import land_between, reason_zh, separations
+from geo.plots.exclusion import Pieces, Walls, cut
+from geo.plots.forming import Formed, Leftover, form_plots
 from geo.plots.parameters import PlotRules
 from geo.units import mu
 
 Geometries = NDArray[np.object_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-# Below a square millimetre a difference of areas is rounding.
-AREA_SLACK_M2 = 1e-6
-
-_REASON_ZH = {"overlap": "与他宗重叠", "setback": "退让范围", "sliver": "细碎余地"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +39,6 @@ class PlotSet:
     ladder: list[dict[str, float]]
     balance: dict[str, float]
     unassessed_barriers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Land:
-    """A part of a piece that belongs to a plot or is left over."""
-
-    geometry: shapely.Geometry
-    piece: int
-    area_m2: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Leftover:
-    """Land in no plot: why, and how much land the group it came from had."""
-
-    land: _Land
-    reason: str
-    group_area_m2: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Formed:
-    outline: shapely.Geometry
-    land: list[_Land]
-
-    @property
-    def area_m2(self) -> float:
-        return float(sum(part.area_m2 for part in self.land))
 
 
 def find_plots(
@@ -109,11 +77,11 @@ def find_plots(
     scale = np.divide(whole_m2, plane, out=np.ones_like(plane), where=plane > 0)
     reach = max(rules.reach_m, *rules.ladder_m)
     relation = relate(pieces.geometry, _with_forbidden_bridges(pieces.walls, other_land, rules), reach)
-    formed, leftovers = _form(relation, pieces, scale, rules.reach_m, rules)
+    formed, leftovers = form_plots(relation, pieces, scale, rules.reach_m, rules)
     ladder = []
     for gap in rules.ladder_m:
         wide = max(gap, rules.tolerance_m)
-        rung = formed if wide == rules.reach_m else _form(relation, pieces, scale, wide, rules, account=False)[0]
+        rung = formed if wide == rules.reach_m else form_plots(relation, pieces, scale, wide, rules, account=False)[0]
         ladder.append({"gap_m": gap, "plots": len(rung), "mu": round(mu(sum((plot.area_m2 for plot in rung), 0.0)), 2)})
     formed.sort(key=lambda plot: (-round(plot.area_m2, 3), plot.land[0].piece))
     losses = pieces.losses.assign(
@@ -161,81 +129,8 @@ def _with_forbidden_bridges(walls: Walls, others: gpd.GeoDataFrame | None, rules
     )
 
 
-def _form(
-    relation: Relation, pieces: Pieces, scale: Floats, reach_m: float, rules: PlotRules, *, account: bool = True
-) -> tuple[list[_Formed], list[_Leftover]]:
-    """Plots at one gap, and with ``account`` the land that is in none of them."""
-    joined = relation.joined(reach_m, rules.frontage_m)
-    label = relation.components(joined)
-    area_m2 = shapely.area(pieces.geometry) * scale[pieces.parcel]
-    group_area = np.bincount(label, area_m2, minlength=label.max() + 1 if len(label) else 0)
-    large = group_area >= rules.min_area_m2 - AREA_SLACK_M2
-    leftovers = [
-        _Leftover(
-            _Land(pieces.geometry[row], int(row), float(area_m2[row])), "too_small", float(group_area[label[row]])
-        )
-        for row in (np.flatnonzero(~large[label]) if account else ())
-    ]
-    bridge_pair, bridge = relation.bridges(joined, reach_m, rules.tolerance_m)
-    bridge_label = label[relation.pairs[bridge_pair, 0]] if len(bridge_pair) else np.empty(0, dtype=np.int64)
-    formed: list[_Formed] = []
-    for group in np.flatnonzero(large):
-        rows = np.flatnonzero(label == group)
-        outline = _outline(pieces.geometry[rows], bridge[bridge_label == group], rules.tolerance_m)
-        opened = shape.opened(outline, rules.min_width_m)
-        parts = shapely.get_parts(opened)
-        parts = parts[(shapely.get_dimensions(parts) == 2) & (shapely.area(parts) > 1.0)]
-        one = len(shapely.get_parts(outline)) == 1 and len(parts) == 1
-        if one and shapely.area(opened) >= rules.keep * shapely.area(outline):
-            land = [_Land(pieces.geometry[row], int(row), float(area_m2[row])) for row in rows]
-            formed.append(_Formed(outline, land))
-            continue
-        # A corridor is cut, not the plot thrown away: every piece of the opening is judged by itself.
-        rest = pieces.geometry[rows].copy()
-        for part in parts:
-            inside, rest = _split_by(pieces.geometry[rows], rest, part)
-            inside_m2 = shapely.area(inside) * scale[pieces.parcel[rows]]
-            land = [_Land(inside[i], int(rows[i]), float(inside_m2[i])) for i in np.flatnonzero(inside_m2 > 0)]
-            total = float(inside_m2.sum())
-            if total >= rules.min_area_m2 - AREA_SLACK_M2:
-                formed.append(_Formed(part, land))
-            else:
-                leftovers += [_Leftover(item, "too_small", total) for item in land]
-        rest_m2 = shapely.area(rest) * scale[pieces.parcel[rows]]
-        leftovers += [
-            _Leftover(_Land(rest[i], int(rows[i]), float(rest_m2[i])), "too_narrow", float(group_area[group]))
-            for i in np.flatnonzero(rest_m2 > 0)
-        ]
-    return formed, leftovers
-
-
-def _split_by(whole: Geometries, rest: Geometries, part: shapely.Geometry) -> tuple[Geometries, Geometries]:
-    """Each piece inside a part of the opening, and its rest outside; overlay only where the border runs."""
-    shapely.prepare(part)
-    inside = np.full(len(whole), shapely.from_wkt("POLYGON EMPTY"), dtype=object)
-    covered = shapely.covers(part, whole)
-    inside[covered] = whole[covered]
-    rest = rest.copy()
-    rest[covered] = shapely.from_wkt("POLYGON EMPTY")
-    border = ~covered & shapely.intersects(part, whole)
-    inside[border] = polygonal(shapely.intersection(whole[border], part))
-    rest[border] = polygonal(shapely.difference(rest[border], part))
-    return inside, rest
-
-
-def _outline(pieces: Geometries, bridges: Geometries, tolerance_m: float) -> shapely.Geometry:
-    """Pieces and bridges as one ground; cracks that the tolerance counts as touching are closed."""
-    ground = shapely.union_all(pieces)
-    shapely.prepare(ground)
-    # Most stretches across a narrow lane run over land that is in the plot anyway; they add nothing but time.
-    union = shapely.union_all(np.concatenate([[ground], bridges[~shapely.covers(ground, bridges)]]))
-    reach = max(tolerance_m, 0.01) / 2
-    closed = shapely.buffer(shapely.buffer(union, reach, join_style="mitre"), -reach, join_style="mitre")
-    return shapely.union(closed, union)
-
-
 def _members(
-    formed: list[_Formed], eligible: gpd.GeoDataFrame, whole_m2: Floats, pieces: Pieces, lon: float
+    formed: list[Formed], eligible: gpd.GeoDataFrame, whole_m2: Floats, pieces: Pieces, lon: float
 ) -> gpd.GeoDataFrame:
     rows = [
         (f"LP{number:04d}", pieces.parcel[part.piece], part.area_m2, part.geometry)
@@ -255,7 +150,7 @@ def _members(
     return gpd.GeoDataFrame(result, geometry=geometry, crs=crs.STORAGE_CRS)
 
 
-def _leftovers(leftovers: list[_Leftover], pieces: Pieces, eligible: gpd.GeoDataFrame, lon: float) -> gpd.GeoDataFrame:
+def _leftovers(leftovers: list[Leftover], pieces: Pieces, eligible: gpd.GeoDataFrame, lon: float) -> gpd.GeoDataFrame:
     piece = np.array([item.land.piece for item in leftovers], dtype=np.int64)
     table = pd.DataFrame(
         {
@@ -272,7 +167,7 @@ def _leftovers(leftovers: list[_Leftover], pieces: Pieces, eligible: gpd.GeoData
 
 
 def _describe(
-    formed: list[_Formed],
+    formed: list[Formed],
     members: gpd.GeoDataFrame,
     eligible: gpd.GeoDataFrame,
     pieces: Pieces,
@@ -293,8 +188,8 @@ def _describe(
     facing, gap = relation.facing_m(rules.reach_m), relation.gap_m(rules.reach_m)
     bridge_pair, bridge = relation.bridges(joined, rules.reach_m, rules.tolerance_m)
     ends = plot_of_piece[relation.pairs] if len(relation.pairs) else np.empty((0, 2), dtype=np.int64)
-    between = _between(bridge_pair, bridge, others, barriers)
-    separated = _separations(relation, joined, ends, pieces, parcel_id, rules)
+    between = land_between(bridge_pair, bridge, others, barriers)
+    separated = separations(relation, joined, ends, pieces, parcel_id, rules)
     centre, radius = shape.inscribed_circle(outlines)
     circle = shapely.points(centre) if len(centre) else np.empty(0, dtype=object)
     place = shapely.get_coordinates(crs.to_storage(circle, lon)) if len(circle) else centre
@@ -318,7 +213,7 @@ def _describe(
         ]
         cost = losses[losses["parcel"].isin(rows)].groupby("reason", sort=False)["area_m2"].sum()
         exclusions = [
-            {"kind": kind, "zh": _reason_zh(str(kind)), "area_m2": round(float(lost), 2)} for kind, lost in cost.items()
+            {"kind": kind, "zh": reason_zh(str(kind)), "area_m2": round(float(lost), 2)} for kind, lost in cost.items()
         ]
         town = eligible["town"].iloc[rows].dropna()
         pieces_of_plot = np.array([part.piece for part in plot.land], dtype=np.int64)
@@ -357,72 +252,6 @@ def _describe(
     ]  # fmt: skip
     geometry = crs.to_storage(outlines, lon) if len(outlines) else outlines
     return gpd.GeoDataFrame(pd.DataFrame(records, columns=columns), geometry=geometry, crs=crs.STORAGE_CRS)
-
-
-def _reason_zh(reason: str) -> str:
-    for field in ("control_lines.kind", "barriers.kind"):
-        if reason in WORDS[field]:
-            return "城镇开发边界外" if reason == "urban_boundary" else WORDS[field][reason][0]
-    return _REASON_ZH.get(reason, reason)
-
-
-def _between(
-    bridge_pair: Ints, bridge: Geometries, others: gpd.GeoDataFrame | None, barriers: gpd.GeoDataFrame | None
-) -> dict[int, list[dict[str, Any]]]:
-    """What lies in each bridged gap: parcels with use and holder, and barriers that were allowed to be crossed."""
-    found: dict[int, dict[str, dict[str, Any]]] = {}
-    if len(bridge) == 0:
-        return {}
-    if others is not None:
-        row, parcel = shapely.STRtree(np.asarray(others.geometry.array)).query(bridge, predicate="intersects")
-        overlap = shapely.area(shapely.intersection(bridge[row], np.asarray(others.geometry.array)[parcel])) > 1.0
-        identity, use, holder = (others[name].to_numpy(dtype=object) for name in ("parcel_id", "land_use", "holder"))
-        for pair, index in zip(bridge_pair[row[overlap]], parcel[overlap], strict=True):
-            found.setdefault(int(pair), {})[str(identity[index])] = {
-                "parcel_id": identity[index], "land_use": _none(use[index]), "holder": _none(holder[index]),
-            }  # fmt: skip
-    if barriers is not None:
-        row, barrier = shapely.STRtree(np.asarray(barriers.geometry.array)).query(bridge, predicate="intersects")
-        kind, name, width = (barriers[column].to_numpy(dtype=object) for column in ("kind", "name", "width_m"))
-        for pair, index in zip(bridge_pair[row], barrier, strict=True):
-            found.setdefault(int(pair), {})[f"barrier {index}"] = {
-                "barrier": kind[index], "name": _none(name[index]), "width_m": _none(width[index]),
-            }  # fmt: skip
-    return {pair: list(items.values()) for pair, items in found.items()}
-
-
-def _none(value: Any) -> Any:
-    return None if pd.isna(value) else value
-
-
-def _separations(
-    relation: Relation,
-    joined: NDArray[np.bool_],
-    ends: Ints,
-    pieces: Pieces,
-    parcel_id: NDArray[np.object_],
-    rules: PlotRules,
-) -> dict[int, list[dict[str, Any]]]:
-    """For each plot: parcels outside it that a barrier keeps away, and which barrier."""
-    found: dict[int, dict[tuple[str, ...], dict[str, Any]]] = {}
-    pair, kind, name, metres = relation.blockers(rules.reach_m)
-    for index, barrier_kind, barrier_name, blocked in zip(pair, kind, name, metres, strict=True):
-        if joined[index] or blocked < rules.frontage_m:
-            continue
-        for side in (0, 1):
-            plot = int(ends[index, side])
-            if plot < 0 or plot == ends[index, 1 - side]:
-                continue
-            here, there = (str(parcel_id[pieces.parcel[relation.pairs[index, end]]]) for end in (side, 1 - side))
-            known = found.setdefault(plot, {})
-            key = (here, there, str(barrier_kind), str(barrier_name))
-            # Both directions see the same barrier; the longer view says how much it blocks.
-            if key not in known or known[key]["blocked_m"] < blocked:
-                known[key] = {
-                    "parcel_id": here, "neighbour": there, "barrier_kind": barrier_kind,
-                    "barrier": _none(barrier_name), "blocked_m": round(float(blocked), 1),
-                }  # fmt: skip
-    return {plot: list(rows.values()) for plot, rows in found.items()}
 
 
 def _nothing(rules: PlotRules) -> PlotSet:

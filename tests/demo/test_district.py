@@ -26,7 +26,8 @@ from data.demo.parameters import read_parameters
 from data.demo.truth import eligible_rows, remaining_land
 from geo.crs import central_longitude, ellipsoidal_area, to_metric, to_storage
 from geo.errors import InvalidParameter
-from geo.layers.schema import LAYERS, WORDS
+from geo.layers.schema import LAYERS
+from geo.layers.words import WORDS
 
 SMALL = 1500
 SOURCES = [name for name, layer in LAYERS.items() if layer.origin == "source" and name != "quarantine"]

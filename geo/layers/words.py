@@ -1,0 +1,55 @@
+"""Words of coded fields: the canonical word, its Chinese name, and the other spellings that sources use."""
+
+from __future__ import annotations
+
+# Words in coded fields: canonical word -> (Chinese, other spellings that sources use).
+WORDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "tenure": {"state": ("国有", "G", "10", "20"), "collective": ("集体", "J", "30")},
+    "supply_kind": {"grant": ("出让",), "allocation": ("划拨",), "lease": ("租赁",)},
+    "status": {
+        "not_started": ("未动工", "未开工"),
+        "building": ("在建", "建设中"),
+        "suspended": ("停工",),
+        "completed": ("已竣工", "竣工"),
+        "producing": ("投产", "在产"),
+        "stopped": ("停产",),
+    },
+    "stock_class": {
+        "approved_unsupplied": ("批而未供",),
+        "supplied_unused": ("供而未用",),
+        "partly_used": ("用而未尽",),
+        "in_use": ("已供已用",),
+    },
+    "delay_cause": {
+        "art8_1": ("未按约定交地",),
+        "art8_2": ("规划依法修改",),
+        "art8_3": ("国家政策变化",),
+        "art8_4": ("信访",),
+        "art8_5": ("军事管制或文物保护",),
+        "art8_6": ("政府其他行为",),
+        "force_majeure": ("不可抗力",),
+        "own": ("企业自身原因",),
+    },
+    "foundation_kind": {"pit": ("深基坑",), "pile": ("桩基",), "other": ("其他",)},
+    "control_lines.kind": {
+        "basic_farmland": ("永久基本农田", "YJJBNT"),
+        "ecological_redline": ("生态保护红线", "STBHHX"),
+        "urban_boundary": ("城镇开发边界", "CZKFBJ"),
+        "industrial_line": ("工业用地区块线", "GYQKX"),
+    },
+    "barriers.kind": {
+        "motorway": ("高速公路",),
+        "railway": ("铁路",),
+        "river": ("河流",),
+        "local_road": ("地方道路", "城镇村道路"),
+        "power_line": ("电力线路",),
+        "pipeline": ("油气管道",),
+    },
+    "terminals.kind": {
+        "motorway_ramp": ("高速互通",),
+        "rail_yard": ("铁路货场",),
+        "port": ("港口",),
+        "logistics_hub": ("物流枢纽",),
+    },
+    "network.mode": {"road": ("公路",), "rail": ("铁路",), "water": ("水路",)},
+}
