@@ -87,7 +87,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http")
+        kind = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "http")
         return problem(request, error.status_code, kind, _HTTP_DETAIL.get(error.status_code, str(error.detail)))
 
     @app.exception_handler(Exception)

@@ -220,6 +220,16 @@ def test_a_broken_need_is_a_problem(client: httpx.Client, body: Any) -> None:
     assert problem(client.post("/sites/search", json=body), 422, "invalid-parameter")["errors"]
 
 
+def test_a_body_beyond_the_limit_is_refused(client: httpx.Client) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * (1 << 16)
+
+    # Without a stated length, so that the bytes have to be counted.
+    answer = client.post("/sites/search", content=endless(), headers={"Content-Type": "application/json"})
+    problem(answer, 413, "too-large")
+
+
 # --- tiles ------------------------------------------------------------------------------------------------------------
 
 
