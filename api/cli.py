@@ -380,9 +380,9 @@ def main() -> None:
         app()
     except LianpianError as error:
         where = f"（{error.where}）" if error.where else ""
-        _log.print(f"[bold red]错误[/]：{_escaped(error.detail)}{_escaped(where)}", highlight=False)
+        _log.print(f"[bold red]错误[/]：{_escaped(error.detail)}{_escaped(where)}", highlight=False, soft_wrap=True)
         if error.remedy:
-            _log.print(f"办法：{_escaped(error.remedy)}", highlight=False)
+            _log.print(f"办法：{_escaped(error.remedy)}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 

@@ -147,7 +147,8 @@ def _layer(item: dict[str, Any], out: Path, override: CRS | None, file_name: str
     if crs is None:
         bounds = tuple(float(value) for value in shapely.total_bounds(geometry))
         fits = candidates_in_china(bounds) if np.isfinite(bounds).all() else []  # type: ignore[arg-type]
-        remedy = "请用 --crs 指明，例如 --crs EPSG:4490"
+        likely = fits[0].split()[0] if fits and "…" not in fits[0] else "EPSG:4549"
+        remedy = f"请用 --crs 指明，例如 --crs {likely}"
         raise InvalidInput(
             "文件没有坐标系" + (f"；坐标范围与 {'、'.join(fits)} 相符" if fits else f"；坐标范围 {bounds}"),
             where=where,

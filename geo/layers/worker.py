@@ -33,11 +33,26 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
             chosen = listed
         found = []
         for name in chosen:
-            frame = pyogrio.read_dataframe(path, layer=name, encoding=request["encoding"], datetime_as_string=True)
-            found.append(_keep(frame, name, out))
+            found.append(_keep(_read(path, name, request["encoding"]), name, out))
         return {"layers": found, "listed": listed}
     except (DataSourceError, DataLayerError, ValueError, OSError, UnicodeDecodeError, pa.ArrowException) as error:
         return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _read(path: Path, layer: str, encoding: str | None) -> Any:
+    """One layer; text that does not state its encoding is UTF-8 if it strictly is, else GB18030, else refused."""
+    unstated = path.suffix.lower() == ".csv" or (path.suffix.lower() == ".shp" and not _states_encoding(path))
+    tries = [encoding] if encoding or not unstated else ["UTF-8", "GB18030"]
+    for attempt in tries[:-1]:
+        try:
+            return pyogrio.read_dataframe(path, layer=layer, encoding=attempt, datetime_as_string=True)
+        except UnicodeDecodeError:
+            continue
+    return pyogrio.read_dataframe(path, layer=layer, encoding=tries[-1], datetime_as_string=True)
+
+
+def _states_encoding(path: Path) -> bool:
+    return any(path.with_suffix(suffix).exists() for suffix in (".cpg", ".CPG"))
 
 
 def _read_parquet(path: Path) -> Any:

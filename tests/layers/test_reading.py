@@ -47,6 +47,17 @@ def test_a_zip_from_windows_keeps_its_chinese_names(tmp_path: Path) -> None:
     assert list(layer.frame["parcel_id"]) == ["甲", "乙", "丙"]
 
 
+@pytest.mark.parametrize("encoding", ["UTF-8", "GB18030"])
+def test_a_shapefile_that_does_not_state_its_encoding(tmp_path: Path, encoding: str) -> None:
+    table = gpd.GeoDataFrame({"编号": ["甲一", "乙二", "丙三"]}, geometry=SQUARES, crs=4490)
+    table.to_file(tmp_path / "a.shp", engine="pyogrio", encoding=encoding)
+    (tmp_path / "a.cpg").unlink()
+    dbf = (tmp_path / "a.dbf").read_bytes()
+    (tmp_path / "a.dbf").write_bytes(dbf[:29] + b"\x00" + dbf[30:])  # nor in the language byte of its header
+    (layer,) = read_file(tmp_path / "a.shp")
+    assert list(layer.frame["编号"]) == ["甲一", "乙二", "丙三"]
+
+
 def test_no_coordinate_system_is_an_error_that_names_what_would_fit(tmp_path: Path) -> None:
     path = write(tmp_path / "a.shp", crs=None)
     with pytest.raises(InvalidInput, match=r"没有坐标系.*EPSG:4490"):
