@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from api.headers import Headers
 from api.limits import BodyLimit
-from api.problems import add_problem_handlers
+from api.problems import Failures, add_problem_handlers
 from api.routers import analysis, collections, pages, sites, tiles
 from geo.store.base import Store
 from maps.tiles.source import TileSource
@@ -39,6 +39,7 @@ def create_app(store: Store) -> FastAPI:
     # Tiles come compressed from their cache; what is short gains nothing.
     app.add_middleware(GZipMiddleware, minimum_size=2048)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Failures)
     app.add_middleware(Headers)
     add_problem_handlers(app)
     for module in (tiles, collections, analysis, sites, pages):

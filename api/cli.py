@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -50,7 +51,12 @@ JsonOption = Annotated[bool, typer.Option("--json", help="以 JSON 输出")]
 
 
 def _settings(**given: Any) -> Settings:
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "LIANPIAN_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidParameter(f"设置 {name} 的值不合要求：{first['input']}", where=name) from error
 
 
 @contextmanager
@@ -179,6 +185,10 @@ def _sources(
         raise InvalidInput(
             f"文件中的图层（{names}）不是标准图层名", where=file.name, remedy="请用 --layer 指明导入到哪个图层"
         )
+    if skipped := [source.name for source in sources if source.name not in LAYERS]:
+        _log.print(
+            f"未导入（不是标准图层名，可用 --layer 指明）：{'、'.join(skipped)}", highlight=False, soft_wrap=True
+        )
     return known, lambda source: plain_profile(source.name)
 
 
@@ -275,6 +285,11 @@ def export(
     """导出一个图层。"""
     if layer not in LAYERS:
         raise InvalidParameter(f"没有图层“{layer}”", where="layer", remedy="可用：" + "、".join(LAYERS))
+    if out.exists():
+        # What is there may be the store itself.
+        raise InvalidParameter(f"{out.name} 已经存在", where=out.name, remedy="请换一个文件名，或先移走原文件")
+    if not out.parent.is_dir():
+        raise InvalidParameter(f"没有文件夹 {out.parent}", where=out.name, remedy="请先建好文件夹")
     with _opened(store) as opened:
         frame = opened.read(Query(layer))
     write_layer(frame, layer, out)

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geo.errors import LianpianError
 
@@ -67,6 +68,35 @@ def problem(
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
 
 
+class Failures:
+    """Middleware that turns what nobody expected into a problem; inside ``Headers``, so that it carries them too.
+
+    The cause goes to the log under the request id, never to the caller.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; only HTTP is touched."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http" or begun:
+                raise
+            request = Request(scope)
+            _log.error("request %s failed", getattr(request.state, "request_id", ""), exc_info=error)
+            answer = problem(request, 500, "failure", "服务内部错误，请把请求编号告诉管理员")
+            await answer(scope, receive, send)
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Turn every error of the application into a problem document; the one place where that is done."""
 
@@ -88,10 +118,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         kind = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "http")
-        return problem(request, error.status_code, kind, _HTTP_DETAIL.get(error.status_code, str(error.detail)))
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        # The cause goes to the log under the request id, never to the caller.
-        _log.error("request %s failed", getattr(request.state, "request_id", ""), exc_info=error)
-        return problem(request, 500, "failure", "服务内部错误，请把请求编号告诉管理员")
+        told = problem(request, error.status_code, kind, _HTTP_DETAIL.get(error.status_code, str(error.detail)))
+        told.headers.update(error.headers or {})
+        return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ import shapely
 
 from geo.errors import InvalidParameter
 from geo.land.efficiency import assess_inefficiency, subject_to_inefficiency
-from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS
+from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS, RULE_TITLES
 from geo.land.idle import assess_idle, subject_to_idle
 from geo.land.rules import RuleSet
 from geo.layers.profiles import Profile, apply_profile, plain_profile
@@ -103,10 +103,13 @@ def store_loads(
     progress: Progress = lambda step: None,
 ) -> list[Load]:
     """Store prepared layers, each in its own transaction."""
+    loads = []
     for item in prepared:
         progress(f"写入 {item.load.layer}")
-        store.write_load(item.load, item.checked.features, item.checked.quarantine, mode)
-    return [item.load for item in prepared]
+        load = replace(item.load, report={**item.load.report, "mode": mode})
+        store.write_load(load, item.checked.features, item.checked.quarantine, mode)
+        loads.append(load)
+    return loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,20 +177,22 @@ def analyse(
         # Where no parcel could be judged a share of nought would be a claim.
         share = level_share(found.members, findings, levels) if judged[kind] else pd.Series(dtype=float)
         plots[f"{kind}_share"] = plots["plot_id"].map(share).astype(float)
-    plots["built_share"] = (
-        built_area_m2(np.asarray(plots.geometry.array), buildings) / plots["area_m2"].astype(float)
-        if buildings is not None
-        else np.nan
-    )
+    plots["built_share"] = np.nan
+    if buildings is not None and len(plots):
+        # On the members' own land: what stands in a bridged gap is not built on the plot.
+        built = pd.Series(built_area_m2(np.asarray(found.members.geometry.array), buildings))
+        by_plot = built.groupby(found.members["plot_id"].to_numpy()).sum()
+        plots["built_share"] = plots["plot_id"].map(by_plot).astype(float) / plots["area_m2"].astype(float)
     progress("生成候选地块")
     eligible = parcels[chosen]
-    sites = build_sites(plots, found.members, eligible, _layer(layers, "terminals"), rules.sites.min_parcel_mu)
+    sites = build_sites(found, eligible, _layer(layers, "terminals"), rules.sites.min_parcel_mu)
 
     parameters = {
         "plots": asdict(plot_rules),
         "eligible": rules.eligible.model_dump(),
         "sites": rules.sites.model_dump(),
         "inefficient_land_use": sorted({prefix for rule in rules.inefficient for prefix in rule.land_use}),
+        "rule_titles": RULE_TITLES | {rule.rule: rule.title for rule in rules.inefficient},
         "ruleset_title": rules.ruleset.title,
         "ruleset_version": rules.ruleset.version,
     }
@@ -297,6 +302,15 @@ def summarise(
     }
 
 
+def standing_loads(loads: list[Load]) -> list[Load]:
+    """The loads whose rows are in the store: for each layer the last that replaced it and what was appended since."""
+    standing: dict[str, list[Load]] = {}
+    for load in loads:
+        before = standing.get(load.layer, []) if load.report.get("mode") == "append" else []
+        standing[load.layer] = [*before, load]
+    return [load for kept in standing.values() for load in kept]
+
+
 ANALYSED_LAYERS = ("parcels", "delays", "buildings", "zoning", "control_lines", "barriers", "terminals")
 
 
@@ -310,8 +324,7 @@ def analyse_store(
     """Analyse what a store holds and keep the result in it, in one transaction."""
     progress("读取图层")
     layers = {name: store.read(Query(name)) for name in ANALYSED_LAYERS}
-    latest = {load.layer: load for load in store.loads()}
-    analysis = analyse(layers, list(latest.values()), rules, as_of, plot_rules, progress)
+    analysis = analyse(layers, standing_loads(store.loads()), rules, as_of, plot_rules, progress)
     progress("写入结果")
     store.write_run(analysis.run, analysis.layers)
     return analysis.run

@@ -14,7 +14,6 @@ from geo.errors import InvalidParameter, NotFound
 from geo.land.efficiency import in_operation
 from geo.land.findings import LEVELS
 from geo.land.idle import subject_to_idle
-from geo.land.rules import load_rules
 from geo.store.base import Query as LayerQuery
 from geo.store.base import Run, Store
 from geo.units import mu
@@ -75,7 +74,7 @@ def findings(
         equals["town"] = town
     query = LayerQuery("findings", equals=equals, limit=limit + 1, after=after, geometry=False)
     found = store.read(query)
-    page = [_finding(record) for record in plain_records(found.iloc[:limit])]
+    page = [_finding(record, run.parameters["rule_titles"]) for record in plain_records(found.iloc[:limit])]
     return {
         "run_id": run.run_id,
         "matched": store.count(LayerQuery("findings", equals=equals)),
@@ -95,8 +94,9 @@ def _levels(text: str) -> tuple[str, ...]:
 
 
 @router.get("/findings/statistics", summary="认定统计")
-def statistics(store: StoreDep, run: RunDep, by: _BY = "town") -> dict[str, Any]:
+def statistics(request: Request, store: StoreDep, run: RunDep, by: _BY = "town") -> dict[str, Any]:
     """Parcels and mu of the findings by a field, kind and level; a parcel counts once in each row."""
+    known_parameters(request, frozenset({"by"}))
     columns = tuple(dict.fromkeys((by, "kind", "level", "parcel_id", "area_m2", "fee_yuan")))
     found = pd.DataFrame(store.read(LayerQuery("findings", columns=columns, geometry=False)))
     keys = list(dict.fromkeys([by, "kind", "level"]))
@@ -127,11 +127,13 @@ def parcel_card(parcel_id: str, store: StoreDep) -> dict[str, Any]:
     about = plain_records(parcel)[0]
     found = store.read(LayerQuery("findings", equals={"parcel_id": parcel_id}, geometry=False))
     members = store.read(LayerQuery("plot_members", equals={"parcel_id": parcel_id}, geometry=False))
+    runs = store.runs()
+    titles = runs[-1].parameters["rule_titles"] if runs else {}
     return {
         "parcel": {**about, "area_mu": round(float(mu(about["area_m2"])), 2)},
-        "findings": [_finding(record) for record in plain_records(found)],
+        "findings": [_finding(record, titles) for record in plain_records(found)],
         "plots": sorted(members["plot_id"].tolist()),
-        "judged": bool(len(found)) or _judged(parcel, store.runs()),
+        "judged": bool(len(found)) or _judged(parcel, runs),
     }
 
 
@@ -143,22 +145,17 @@ def _judged(parcel: pd.DataFrame, runs: list[Run]) -> bool:
     return bool(subject_to_idle(parcel)[0] or in_use[0])
 
 
-def _finding(record: dict[str, Any]) -> dict[str, Any]:
+def _finding(record: dict[str, Any], titles: dict[str, str]) -> dict[str, Any]:
     evidence = record.pop("evidence") or {}
     return {
         **record,
         "level_title": LEVELS.get(record["level"], record["level"]),
-        "rule_title": _RULE_TITLES.get(record["rule"]) or record["rule"],
+        "rule_title": titles.get(record["rule"], record["rule"]),
         "area_mu": round(float(mu(record["area_m2"])), 2) if record["area_m2"] is not None else None,
         "evidence": evidence.get("used", []),
         "reading": evidence.get("reading", {}),
         "missing": record["missing"] or [],
     }
-
-
-_RULE_TITLES = {"IDLE_A": "逾期未动工开发", "IDLE_B": "动工后中止开发"} | {
-    rule.rule: rule.title for rule in load_rules("demo").inefficient
-}
 
 
 @router.get("/plots", summary="连片地块")

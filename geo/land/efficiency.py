@@ -97,19 +97,23 @@ def _low_far(
 ) -> gpd.GeoDataFrame:
     """Floor area over site area against the minimum of the sector."""
     floor = table["floor_area_m2"].astype(float)
+    partly = np.zeros(len(table), dtype=bool)
     if buildings is not None and len(buildings):
-        built = buildings.groupby("parcel_id")["floor_area_m2"].sum(min_count=1)
+        built, unknown = _floor_area(buildings)
+        partly = (floor.isna() & table["parcel_id"].isin(unknown)).to_numpy()
         floor = floor.fillna(table["parcel_id"].map(built).astype(float))
-    ratio = np.round(floor.to_numpy() / table["area_m2"].to_numpy(dtype=float), 4)
-    sector = table["industry"].astype("object").str[:2]
+    ratio = floor.to_numpy() / table["area_m2"].to_numpy(dtype=float)
+    # Ledgers write the section letter before the digits or leave it out.
+    sector = table["industry"].astype("object").str.replace(r"^[A-Z]", "", regex=True).str[:2]
     edition = table["industry_edition"].to_numpy(dtype=object)
     # Codes of another edition of GB/T 4754 mean other sectors.
     minimum = np.where(
         edition == rule.industry_edition, sector.map(rule.minimum).to_numpy(dtype=float, na_value=np.nan), np.nan
     )
-    low = np.where(np.isnan(ratio) | np.isnan(minimum), np.nan, (ratio < minimum).astype(float))
+    low = np.where(np.isnan(ratio) | np.isnan(minimum), np.nan, (ratio < minimum * (1 - 1e-9)).astype(float))
     missing = [
-        (["floor_area_m2"] if np.isnan(ratio[i]) else []) + (["industry"] if np.isnan(minimum[i]) else [])
+        (["buildings.floor_area_m2" if partly[i] else "floor_area_m2"] if np.isnan(ratio[i]) else [])
+        + (["industry"] if np.isnan(minimum[i]) else [])
         for i in range(len(table))
     ]
     shortfall = np.round((minimum - ratio) * table["area_m2"].to_numpy(dtype=float), 1)
@@ -121,14 +125,28 @@ def _low_far(
     return _frame(table, rule, low, missing, reading, ("floor_area_m2", "industry", "industry_edition"), as_of)
 
 
+def _floor_area(buildings: pd.DataFrame) -> tuple[pd.Series, pd.Index]:
+    """Floor area by parcel, storeys above 8 m counted twice (控制指标), and the parcels where one is unknown."""
+    double = buildings["storey_height_m"].astype(float) > 8 if "storey_height_m" in buildings else False
+    area = buildings["floor_area_m2"].astype(float) * np.where(double, 2, 1)
+    by_parcel = area.groupby(buildings["parcel_id"])
+    complete = by_parcel.count() == by_parcel.size()
+    return by_parcel.sum()[complete], complete.index[~complete]
+
+
 def _stopped(table: gpd.GeoDataFrame, rule: StoppedMonths, as_of: np.datetime64) -> gpd.GeoDataFrame:
     """Production stopped for full calendar months."""
-    stopped = days(table["stopped_on"].to_numpy())
-    stopped = np.where(stopped <= as_of, stopped, NEVER)
+    said = days(table["stopped_on"].to_numpy())
+    stopped = np.where(said <= as_of, said, NEVER)
     since = add_months(stopped, rule.at_least) + _DAY
     low = np.where(np.isnat(stopped), 0.0, (as_of >= since).astype(float))
-    low[np.asarray(table["status"].eq("stopped"), dtype=bool) & np.isnat(stopped)] = np.nan
-    missing = [["stopped_on"] if np.isnan(value) else [] for value in low]
+    status = table["status"].to_numpy(dtype=object)
+    # A firm that produces has started again; when, the layer does not say.
+    again = (status == "producing") & (low == 1)
+    low[again | ((status == "stopped") & np.isnat(said))] = np.nan
+    missing = [
+        ["contradiction:stopped_on" if again[i] else "stopped_on"] if np.isnan(low[i]) else [] for i in range(len(low))
+    ]
     reading = [
         {"measure": "停产月数", "threshold": rule.at_least, "unit": "月", "status": rule.status}
         for _ in range(len(table))

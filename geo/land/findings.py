@@ -23,6 +23,7 @@ LEVELS: dict[str, str] = {
     "inefficient": "低效用地",
     "not_assessed": "未能评估",
 }
+RULE_TITLES = {"IDLE_A": "逾期未动工开发", "IDLE_B": "动工后中止开发"}
 # Levels that make a parcel idle or inefficient; a warning or an overdue date is not yet a finding of either.
 IDLE_LEVELS = ("idle_1y", "idle_2y", "idle_stalled")
 INEFFICIENT_LEVELS = ("inefficient",)
@@ -95,6 +96,8 @@ def _item(name: str, value: Any) -> dict[str, Any]:
 
 _SPECIAL = {
     "contradiction:started_on": "动工证据相互矛盾",
+    "contradiction:stopped_on": "停产日期与在产状态矛盾",
+    "buildings.floor_area_m2": "部分建筑的建筑面积",
     "fee_base_of_lease": "租赁土地的计费基数（办法未规定）",
     "land_price_yuan<=0": "土地价款为零或负数",
 }
@@ -102,6 +105,8 @@ _SPECIAL = {
 
 def _named(name: str) -> dict[str, str]:
     known = {field.name: field.zh for field in PARCELS.fields}
+    if name.endswith("<=0") and name not in _SPECIAL:
+        return {"field": name, "zh": f"{known[name.removesuffix('<=0')]}为零或负数"}
     return {"field": name, "zh": _SPECIAL.get(name) or known.get(name, name)}
 
 

@@ -25,6 +25,8 @@ _DAY = np.timedelta64(1, "D")
 _UNDER_WAY = ("building", "suspended", "completed", "producing", "stopped")
 _DONE = ("completed", "producing", "stopped")
 
+_WHOLES = ("area_due_m2", "investment_due_yuan")
+
 _EVIDENCE = (
     "start_due", "handover_date", "contract_date", "status", "started_on", "foundation_kind", "permit_date",
     "pit_done_date", "piles_done_date", "foundation_pct", "suspended_on", "resumed_on", "completed_on",
@@ -127,13 +129,14 @@ def assess_idle(
     due, handover = days(table["start_due"].to_numpy()), days(table["handover_date"].to_numpy())
     silent = np.isnat(due)
     due = np.where(silent, add_years(handover, rules.grace_years), due)
-    started, contradiction = _started(table, known)
+    status = _status_seen(table, as_of)
+    start = _start(table, known, status, as_of)
     clock = _clock(table, delays, due, handover, silent, rules, as_of)
-    completed = ~np.isnat(known("completed_on")) | _is(table, "status", _DONE)
+    completed = ~np.isnat(known("completed_on")) | np.isin(status.astype(str), _DONE)
 
     frames = [
-        _rule_a(table, due, started, contradiction, clock, rules, as_of),
-        _rule_b(table, started, completed, known, rules, as_of),
+        _rule_a(table, due, start, clock, rules, as_of),
+        _rule_b(table, start.state, status, completed, known, rules, as_of),
     ]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
@@ -145,36 +148,66 @@ def _is(table: pd.DataFrame, field: str, words: tuple[str, ...]) -> Flags:
     return np.asarray(table[field].isin(words), dtype=bool)
 
 
-def _started(table: pd.DataFrame, known: Any) -> tuple[Flags | Any, Flags]:
-    """Whether construction has started: (n,) float 1 yes, 0 no, nan unknown; and whether evidence contradicts itself.
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Whether construction has started: ``state`` (n,) 1 yes, 0 no, nan unknown; ``missing`` what would decide it."""
 
-    Started means permit and foundation by kind (办法第三十条: pit dug, all piles driven, a third of other foundations).
+    state: NDArray[np.float64]
+    missing: list[list[str]]
+
+
+def _status_seen(table: pd.DataFrame, as_of: np.datetime64) -> NDArray[np.object_]:
+    """The status as far as it was true at the as-of date; one whose own date lies later is not seen yet."""
+    status = table["status"].to_numpy(dtype=object, copy=True)
+    dated = {
+        "started_on": _UNDER_WAY,
+        "completed_on": _DONE,
+        "suspended_on": ("suspended",),
+        "stopped_on": ("stopped",),
+    }
+    for field, words in dated.items():
+        status[np.isin(status.astype(str), words) & (days(table[field].to_numpy()) > as_of)] = None
+    return status
+
+
+def _start(table: pd.DataFrame, known: Any, status: NDArray[np.object_], as_of: np.datetime64) -> _Start:
+    """Whether construction has started, from permit and foundation where they are given, else from date and status.
+
+    Started means, after the permit: pit dug, all piles driven, or a third of another foundation (办法第三十条). A fact
+    that contradicts another is reported and nothing is believed.
     """
-    said_started = ~np.isnat(known("started_on"))
-    status_started, status_not = _is(table, "status", _UNDER_WAY), _is(table, "status", ("not_started",))
-    completed = ~np.isnat(known("completed_on"))
-    permit = ~np.isnat(known("permit_date"))
+    said, permit = known("started_on"), known("permit_date")
     kind = table["foundation_kind"].to_numpy(dtype=object)
-    third = 3 * table["foundation_pct"].to_numpy(dtype=float, na_value=np.nan) >= 100
-    done = np.select(
-        [kind == "pit", kind == "pile", kind == "other"],
-        [~np.isnat(known("pit_done_date")), ~np.isnat(known("piles_done_date")), third],
-        default=False,
-    )
+    dug, driven = known("pit_done_date"), known("piles_done_date")
+    done_on = np.select([kind == "pit", kind == "pile"], [dug, driven], default=NEVER)
+    percent = table["foundation_pct"].to_numpy(dtype=float, na_value=np.nan)
+    third = np.where(np.isnan(percent), np.nan, (3 * percent >= 100).astype(float))
+    done = np.where(np.isin(kind.astype(str), ("pit", "pile")), np.where(np.isnat(done_on), np.nan, 1.0), third)
     by_facts = np.asarray(pd.notna(kind), dtype=bool)
-    state = np.full(len(table), np.nan)
-    state[status_not] = 0.0
-    state[said_started | status_started] = 1.0
-    facts = (permit & done).astype(float)
-    contradiction = (
-        (status_not & said_started) | (by_facts & said_started & (facts == 0)) | (by_facts & status_not & (facts == 1))
-    )
-    state = np.where(by_facts, facts, state)
-    state[completed] = 1.0
-    contradiction &= ~completed
-    # What was said and what was built disagree: a person has to look; nothing is believed.
+    # The permit and the foundation both; one known to be short decides alone.
+    facts = np.where(done == 0, 0.0, np.where((done == 1) & ~np.isnat(permit), 1.0, np.nan))
+    facts[~by_facts] = np.nan
+
+    later = days(table["started_on"].to_numpy()) > as_of
+    not_started = (status == "not_started") | later
+    finished = np.isin(status.astype(str), _DONE) | ~np.isnat(known("completed_on"))
+    under_way = np.isin(status.astype(str), _UNDER_WAY) | ~np.isnat(said)
+    # Where the kind of foundation is known, being under way is not yet a start in the sense of the law.
+    claimed = np.where(finished, 1.0, np.where(not_started, 0.0, np.where(under_way & ~by_facts, 1.0, np.nan)))
+    state = np.where(np.isnan(facts), claimed, facts)
+    contradiction = (status == "not_started") & ~np.isnat(said) | (facts == 1) & (status == "not_started")
+    contradiction |= (facts == 0) & (~np.isnat(said) | finished)
+    contradiction |= by_facts & ((said < permit) | (said < done_on))
     state[contradiction] = np.nan
-    return state, contradiction
+    fact_field = np.select([kind == "pit", kind == "pile", kind == "other"],
+                           ["pit_done_date", "piles_done_date", "foundation_pct"], default="")  # fmt: skip
+    missing = [
+        ["contradiction:started_on"] if contradiction[i]
+        else ([*(["permit_date"] if np.isnat(permit[i]) else []), *([str(fact_field[i])] if np.isnan(done[i]) else [])]
+              if by_facts[i] else ["started_on"])
+        for i in range(len(table))
+    ]  # fmt: skip
+    return _Start(state, missing)
 
 
 def _clock(
@@ -200,9 +233,8 @@ def _clock(
 
 
 def _rule_a(
-    table: gpd.GeoDataFrame, due: Days, started: Any, contradiction: Flags, clock: Clock, rules: IdleRules,
-    as_of: np.datetime64,
-) -> gpd.GeoDataFrame:  # fmt: skip
+    table: gpd.GeoDataFrame, due: Days, start: _Start, clock: Clock, rules: IdleRules, as_of: np.datetime64
+) -> gpd.GeoDataFrame:
     offset = _DAY if rules.year_full_on == "next_day" else np.timedelta64(0, "D")
     hold1 = add_years(due, rules.idle_years) + clock.first_days.astype("timedelta64[D]") + offset
     hold2 = add_years(due, rules.takeback_years) + clock.second_days.astype("timedelta64[D]") + offset
@@ -214,8 +246,8 @@ def _rule_a(
         default="ok",
     ).astype(object)
     level[~dated] = "not_assessed"
-    level[(level != "ok") & np.isnan(started)] = "not_assessed"
-    level[started == 1] = "ok"
+    level[(level != "ok") & np.isnan(start.state)] = "not_assessed"
+    level[start.state == 1] = "ok"
     since = np.select(
         [level == "idle_2y", level == "idle_1y", level == "overdue", level == "warning"],
         [hold2, hold1, due + _DAY, warn_from], default=NEVER,
@@ -227,7 +259,12 @@ def _rule_a(
     rows = np.flatnonzero(level != "ok")
     fee, fee_missing = _fee(table, level, rules)
     missing = [
-        _missing_a(bool(dated[i]), float(started[i]), bool(contradiction[i]), bool(clock.undated[i])) + fee_missing[i]
+        [
+            *([] if dated[i] else ["start_due", "handover_date"]),
+            *(start.missing[i] if np.isnan(start.state[i]) else []),
+            *(["delay_from"] if clock.undated[i] else []),
+            *fee_missing[i],
+        ]
         for i in rows
     ]
     excused_days = np.where(level == "idle_2y", clock.second_days, clock.first_days)
@@ -242,13 +279,6 @@ def _rule_a(
         next_date=upcoming[rows], fee_yuan=fee[rows], evidence=evidence_of(table, rows, _EVIDENCE, reading),
         missing=missing, source=rules.source,
     )  # fmt: skip
-
-
-def _missing_a(dated: bool, started: float, contradiction: bool, undated: bool) -> list[str]:
-    missing = [] if dated else ["start_due", "handover_date"]
-    if np.isnan(started):
-        missing.append("contradiction:started_on" if contradiction else "started_on")
-    return [*missing, *(["delay_from"] if undated else [])]
 
 
 def _fee(table: pd.DataFrame, level: NDArray[np.object_], rules: IdleRules) -> tuple[Any, list[list[str]]]:
@@ -269,16 +299,20 @@ def _fee(table: pd.DataFrame, level: NDArray[np.object_], rules: IdleRules) -> t
 
 
 def _below(part: Any, whole: Any, ratio: tuple[int, int]) -> Any:
-    """part/whole < ratio in whole hundredths: 1 true, 0 false, nan unknown. Exactly the ratio is not below."""
+    """part/whole < ratio: 1 true, 0 false, nan unknown. Exactly the ratio is not below, in whatever unit it was given.
+
+    20 mu of 60 mu are exactly a third although neither is a whole number of m²: a relative slack of 1e-12 takes up what
+    the conversion of a unit rounds, and is far below a cent in the largest project.
+    """
     known = ~(np.isnan(part) | np.isnan(whole)) & (whole > 0)
-    small = np.rint(np.where(known, part, 0) * 100).astype(np.int64)
-    large = np.rint(np.where(known, whole, 0) * 100).astype(np.int64)
-    return np.where(known, (small * ratio[1] < large * ratio[0]).astype(float), np.nan)
+    below = part * ratio[1] < whole * ratio[0] * (1 - 1e-12)
+    return np.where(known, below.astype(float), np.nan)
 
 
 def _rule_b(
-    table: gpd.GeoDataFrame, started: Any, completed: Flags, known: Any, rules: IdleRules, as_of: np.datetime64
-) -> gpd.GeoDataFrame:
+    table: gpd.GeoDataFrame, started: Any, status: NDArray[np.object_], completed: Flags, known: Any, rules: IdleRules,
+    as_of: np.datetime64,
+) -> gpd.GeoDataFrame:  # fmt: skip
     number = {
         name: table[name].to_numpy(dtype=float, na_value=np.nan)
         for name in ("area_developed_m2", "area_due_m2", "investment_made_yuan", "investment_due_yuan")
@@ -292,13 +326,14 @@ def _rule_b(
     open_stop = ~np.isnat(suspended) & ~(resumed >= suspended)
     stopped_year = np.where(open_stop, (as_of >= hold).astype(float), 0.0)
     # "Suspended" without a date: how long is unknown.
-    stopped_year[_is(table, "status", ("suspended",)) & np.isnat(suspended)] = np.nan
+    stopped_year[(status == "suspended") & np.isnat(suspended)] = np.nan
     candidate = (started == 1) & ~completed & (stopped_year != 0) & (low != 0)
     level = np.where((stopped_year == 1) & (low == 1), "idle_stalled", "not_assessed").astype(object)
     rows = np.flatnonzero(candidate)
     missing = [
         ([] if not np.isnan(stopped_year[i]) else ["suspended_on"])
         + ([] if not np.isnan(low[i]) else [name for name, value in number.items() if np.isnan(value[i])])
+        + ([] if not np.isnan(low[i]) else [f"{name}<=0" for name in _WHOLES if number[name][i] <= 0])
         for i in rows
     ]
     reading = [

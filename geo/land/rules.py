@@ -138,7 +138,8 @@ def _resolved(name: str, within: tuple[str, ...]) -> tuple[dict[str, Any], str, 
     """A document with what it takes over from the set it extends: whole tables that it does not have itself."""
     text, where = _text(name)
     document = _parse(text, where)
-    base = document.get("ruleset", {}).get("extends")
+    head = document.get("ruleset")
+    base = head.get("extends") if isinstance(head, dict) else None
     if not isinstance(base, str):
         return document, text, where
     if base in (*within, name):
@@ -152,7 +153,12 @@ def _text(name: str) -> tuple[str, str]:
         path = Path(name)
         if not path.is_file():
             raise InvalidParameter(f"找不到规则文件 {path.name}", where="rules", remedy="请检查路径")
-        return path.read_text(encoding="utf-8"), path.name
+        try:
+            return path.read_text(encoding="utf-8"), path.name
+        except UnicodeDecodeError as error:
+            raise InvalidParameter(
+                f"规则文件 {path.name} 不是 UTF-8 编码", where=path.name, remedy="请另存为 UTF-8"
+            ) from error
     if name not in rule_set_names():
         raise InvalidParameter(
             f"没有名为“{name}”的规则集",

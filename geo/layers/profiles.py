@@ -234,17 +234,26 @@ def _as_text(value: Any) -> str:
     return str(value).strip()
 
 
+_DATE = (
+    r"^(?P<year>\d{4})\s*[-/.年]?\s*(?P<month>\d{1,2})\s*[-/.月]?\s*(?P<day>\d{1,2})\s*日?"
+    r"(?:[T\s]\s*(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*(?P<zone>Z|[+-]\d{2}(?::?\d{2})?)?)?$"
+)
+_SEPARATED = r"^\d{4}\s*[-/.年]|^\d{8}(?:\.0)?(?:[T\s]|$)"
+
+
 def _dates(values: pd.Series) -> pd.Series:
-    """Calendar days; an instant with a time zone is first moved to Asia/Shanghai."""
-    text = (
-        values.where(values.notna()).astype(object).map(lambda value: str(value).strip() if pd.notna(value) else None)
+    """Calendar days; an instant with a time zone is first moved to Asia/Shanghai. A bare year or month is no day."""
+    text = values.map(lambda value: str(value).strip() if pd.notna(value) else "").astype(object)
+    text = text.where(text.str.contains(_SEPARATED, regex=True), "").str.replace(r"^(\d{8})\.0$", r"\1", regex=True)
+    part = text.str.extract(_DATE)
+    day = part["year"] + "-" + part["month"].str.zfill(2) + "-" + part["day"].str.zfill(2)
+    plain = pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")
+    zoned = part["zone"].notna()
+    instant = pd.to_datetime(
+        (day + "T" + part["time"] + part["zone"])[zoned], format="ISO8601", utc=True, errors="coerce"
     )
-    text = text.str.replace(r"[年月/.]", "-", regex=True).str.replace("日", "", regex=False)
-    zoned = text.fillna("").str.contains(r"\d(?:[+-]\d{2}:?\d{2}|Z)$", regex=True)
-    plain = pd.to_datetime(text.where(~zoned), errors="coerce", format="mixed")
-    moved = pd.to_datetime(text.where(zoned), errors="coerce", format="mixed", utc=True)
-    parsed = plain.where(~zoned, moved.dt.tz_convert("Asia/Shanghai").dt.tz_localize(None))
-    return parsed.dt.floor("D").astype("datetime64[s]")
+    moved = instant.dt.tz_convert("Asia/Shanghai").dt.tz_localize(None).dt.floor("D")
+    return plain.where(~zoned, moved.reindex(plain.index)).astype("datetime64[s]")
 
 
 def _absent(item: Field, count: int) -> pd.Series:
@@ -265,11 +274,12 @@ def _extra(table: pd.DataFrame, taken: set[str], rejected: dict[str, pd.Series])
     plain = rest.astype(object).where(rest.notna(), None)
     records = plain.to_dict("records")
     return [
-        {str(key): _plain(value) for key, value in record.items() if value is not None} or None for record in records
+        {str(key): plain_value(value) for key, value in record.items() if value is not None} or None
+        for record in records
     ]
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value if isinstance(value, (str, int, float, bool, list, dict)) else str(value)

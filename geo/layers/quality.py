@@ -11,7 +11,7 @@ import pandas as pd
 import shapely
 
 from geo import crs
-from geo.layers.profiles import Mapped
+from geo.layers.profiles import Mapped, plain_value
 from geo.layers.schema import LAYERS, Layer
 
 _DIMENSION = {"polygon": 2, "line": 1, "point": 0}
@@ -61,9 +61,7 @@ def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", 
     if duplicate_key == "quarantine":
         quarantine(repeated, f"{layer.field(layer.key).zh}重复")
     else:
-        frame.loc[repeated, layer.key] = [
-            f"{name}#{number + 1}" for name, number in zip(key[repeated], again[repeated], strict=True)
-        ]
+        frame.loc[repeated, layer.key] = _numbered(key[repeated], set(key.dropna()))
         done[repeated] = "重复的键已编号"
 
     stored = why == None  # noqa: E711
@@ -79,6 +77,20 @@ def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", 
         "notes": mapped.notes,
     }
     return Checked(features, _quarantined(mapped.frame, ~stored, why, layer), len(repaired), report)
+
+
+def _numbered(repeated: pd.Series, taken: set[str]) -> list[str]:
+    """``key#2``, ``key#3`` … for keys that were there before, passing over numbers that the source uses itself."""
+    names = []
+    last: dict[str, int] = {}
+    for key in repeated:
+        number = last.get(key, 1) + 1
+        while f"{key}#{number}" in taken:
+            number += 1
+        last[key] = number
+        taken.add(f"{key}#{number}")
+        names.append(f"{key}#{number}")
+    return names
 
 
 def _geometry(geometry: Any, frame: Any, layer: Layer, quarantine: Any, done: Any) -> Any:
@@ -102,15 +114,14 @@ def _geometry(geometry: Any, frame: Any, layer: Layer, quarantine: Any, done: An
         done[invalid] = [f"几何已修复：{text.split('[')[0].strip()}" for text in reason]
     if layer.geometry in _DIMENSION:
         wanted = _DIMENSION[layer.geometry]
-        dimension = shapely.get_dimensions(moved)
-        collapsed = good & (shapely.is_empty(moved) | (dimension < wanted))
-        quarantine(collapsed, f"几何类型不符（需要{ {0: '点', 1: '线', 2: '面'}[wanted] }）")
-        mixed = good & (shapely.get_type_id(moved) == shapely.GeometryType.GEOMETRYCOLLECTION) & ~collapsed
+        mixed = good & (shapely.get_type_id(moved) == shapely.GeometryType.GEOMETRYCOLLECTION)
         for row in np.flatnonzero(mixed):
             parts = shapely.get_parts(moved[row])
             kept = parts[shapely.get_dimensions(parts) == wanted]
             moved[row] = shapely.union_all(kept) if len(kept) else None
             done[row] = "混合几何中只保留面（线、点）部分"
+        other = good & (shapely.is_empty(moved) | (shapely.get_dimensions(moved) != wanted))
+        quarantine(other, f"几何类型不符（需要{ {0: '点', 1: '线', 2: '面'}[wanted] }）")
     return moved
 
 
@@ -129,13 +140,9 @@ def _quarantined(frame: Any, rows: Any, why: Any, layer: Layer) -> gpd.GeoDataFr
             "layer": layer.name,
             "source_row": index + 1,
             "reason": why[rows],
-            "extra": [{key: _plain(value) for key, value in record.items() if value is not None} for record in records],
+            "extra": [
+                {key: plain_value(value) for key, value in record.items() if value is not None} for record in records
+            ],
         }
     )
     return gpd.GeoDataFrame(table, geometry=geometry, crs=crs.STORAGE_CRS)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, (str, int, float, bool, list, dict)) else str(value)

@@ -138,7 +138,8 @@ def _ask_worker(request: dict[str, Any], file_name: str) -> dict[str, Any]:
 
 
 def _layer(item: dict[str, Any], out: Path, override: CRS | None, file_name: str, digest: str) -> SourceLayer:
-    table = feather.read_table(out / item["file"]).to_pandas()
+    # Whole numbers with gaps stay whole: an identifier of 19 digits does not fit a float.
+    table = feather.read_table(out / item["file"]).to_pandas(integer_object_nulls=True)
     if not item["geometry"]:
         return SourceLayer(item["name"], table, None, file_name, digest)
     geometry = shapely.from_wkb(table.pop("__wkb__").to_numpy(dtype=object), on_invalid="ignore")
@@ -166,7 +167,9 @@ def _crs(text: str) -> CRS:
 
 def _only_dataset(folder: Path, archive: str) -> Path:
     folders = [entry for entry in folder.rglob("*.gdb") if entry.is_dir()]
-    files = [entry for entry in folder.rglob("*") if entry.is_file() and entry.suffix.lower() in SUFFIXES]
+    # An archive inside an archive would be opened past the limits that the outer one was held to.
+    readable = set(SUFFIXES) - {".zip", ".kmz"}
+    files = [entry for entry in folder.rglob("*") if entry.is_file() and entry.suffix.lower() in readable]
     files = [entry for entry in files if not any(parent.suffix == ".gdb" for parent in entry.parents)]
     datasets = folders + files
     if len(datasets) != 1:

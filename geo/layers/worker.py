@@ -42,7 +42,13 @@ def main(request: dict[str, Any]) -> dict[str, Any]:
 def _read(path: Path, layer: str, encoding: str | None) -> Any:
     """One layer; text that does not state its encoding is UTF-8 if it strictly is, else GB18030, else refused."""
     unstated = path.suffix.lower() == ".csv" or (path.suffix.lower() == ".shp" and not _states_encoding(path))
-    tries = [encoding] if encoding or not unstated else ["UTF-8", "GB18030"]
+    if encoding is None and not unstated:
+        # Through Arrow whole numbers with gaps stay whole.
+        whole = {"integer_object_nulls": True}
+        return pyogrio.read_dataframe(
+            path, layer=layer, datetime_as_string=True, use_arrow=True, arrow_to_pandas_kwargs=whole
+        )
+    tries = [encoding] if encoding else ["UTF-8", "GB18030"]
     for attempt in tries[:-1]:
         try:
             return pyogrio.read_dataframe(path, layer=layer, encoding=attempt, datetime_as_string=True)

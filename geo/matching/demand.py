@@ -34,7 +34,9 @@ class Demand(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(max_length=200)] = ""
-    industry: Annotated[str, Field(pattern=r"^\d{2,4}$")] | None = Field(default=None, description="GB/T 4754 行业代码")
+    industry: Annotated[str, Field(pattern=r"^\d{2,4}$")] | None = Field(
+        default=None, description="GB/T 4754 行业代码（只登记，尚不参与匹配）"
+    )
     area_mu: AreaNeed
     land_use: tuple[Annotated[str, Field(pattern=r"^[0-9A-Z]{1,8}$")], ...] = Field(
         default=(), max_length=20, description="土地用途代码（前缀）"

@@ -11,6 +11,7 @@ import pandas as pd
 from geo import crs
 from geo.layers.schema import SITES
 from geo.logistics.access import METHOD, straight_distances
+from geo.plots.plot import PlotSet
 from geo.plots.shape import inscribed_circle
 from geo.units import m2
 
@@ -19,20 +20,16 @@ _ADDED = ("power_kva", "water_m3d", "gas_m3d", "steam_th", "sewage_m3d")
 
 
 def build_sites(
-    plots: gpd.GeoDataFrame,
-    members: gpd.GeoDataFrame,
-    eligible: gpd.GeoDataFrame,
-    terminals: gpd.GeoDataFrame | None,
-    min_parcel_mu: float,
+    found: PlotSet, eligible: gpd.GeoDataFrame, terminals: gpd.GeoDataFrame | None, min_parcel_mu: float
 ) -> gpd.GeoDataFrame:
     """Sites of a run, canonical columns without run id, EPSG:4490.
 
     Parameters
     ----------
-    plots, members : result of the search for plots
+    found : result of the search for plots
     eligible : parcels that were eligible, with factors and price
     terminals : for the straight-line distances
-    min_parcel_mu : a single eligible parcel of at least this size is a site of its own
+    min_parcel_mu : a single parcel that has at least this much land left after cutting is a site of its own
 
     Notes
     -----
@@ -40,9 +37,8 @@ def build_sites(
     and ``evidence`` says how many did not. The price is the mean by area, the date of delivery the latest, likewise.
     """
     parcels = eligible.drop_duplicates("parcel_id").set_index("parcel_id")
-    of_plots = _plot_sites(plots, members, parcels)
-    large = eligible[eligible["area_m2"] >= m2(min_parcel_mu)]
-    of_parcels = _parcel_sites(large)
+    of_plots = _plot_sites(found.plots, found.members, parcels)
+    of_parcels = _parcel_sites(found.land[found.land["area_m2"].astype(float) >= m2(min_parcel_mu)], parcels)
     sites = gpd.GeoDataFrame(pd.concat([of_plots, of_parcels], ignore_index=True), crs=crs.STORAGE_CRS)
     km, nearest = straight_distances(sites, terminals)
     for column, values in km.items():
@@ -98,9 +94,11 @@ def _plot_sites(plots: gpd.GeoDataFrame, members: gpd.GeoDataFrame, parcels: pd.
     return gpd.GeoDataFrame(_complete(table), geometry=np.asarray(plots.geometry.array), crs=crs.STORAGE_CRS)
 
 
-def _parcel_sites(parcels: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    table = pd.DataFrame(parcels.drop(columns=parcels.geometry.name)).reset_index(drop=True)
-    geometry = np.asarray(parcels.geometry.array)
+def _parcel_sites(land: gpd.GeoDataFrame, parcels: pd.DataFrame) -> gpd.GeoDataFrame:
+    """Single parcels, with the land that exclusions and barriers left of them."""
+    attributes = pd.DataFrame(parcels).drop(columns=["geometry", "area_m2"])
+    table = pd.DataFrame(land.drop(columns=land.geometry.name)).join(attributes, on="parcel_id").reset_index(drop=True)
+    geometry = np.asarray(land.geometry.array)
     table["site_id"] = table["parcel_id"]
     table["kind"] = "parcel"
     table["name"] = table["address"].where(table["address"].notna(), table["parcel_id"])
@@ -108,7 +106,9 @@ def _parcel_sites(parcels: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     table["holder_count"] = table["holder"].notna().astype(int)
     metric = crs.to_metric(geometry, crs.central_longitude(geometry)) if len(geometry) else geometry
     table["inscribed_radius_m"] = inscribed_circle(metric)[1]
-    table["evidence"] = [{"members_without": {}} for _ in range(len(table))]
+    table["evidence"] = [
+        {"members_without": {}, "cut_m2": round(float(cut), 2)} for cut in table["cut_m2"].astype(float)
+    ]
     return gpd.GeoDataFrame(_complete(table), geometry=geometry, crs=crs.STORAGE_CRS)
 
 

@@ -53,34 +53,41 @@ def land_between(
     return {pair: list(items.values()) for pair, items in found.items()}
 
 
-def separations(
-    relation: Relation,
-    joined: NDArray[np.bool_],
-    ends: Ints,
-    pieces: Pieces,
-    parcel_id: NDArray[np.object_],
-    rules: PlotRules,
-) -> dict[int, list[dict[str, Any]]]:
-    """For each plot: parcels outside it that a barrier keeps away, and which barrier."""
-    found: dict[int, dict[tuple[str, ...], dict[str, Any]]] = {}
+def blocked_pairs(relation: Relation, joined: NDArray[np.bool_], rules: PlotRules) -> pd.DataFrame:
+    """Pairs that a barrier keeps apart along the frontage: ``pair``, ``kind``, ``name``, ``blocked_m``."""
     pair, kind, name, metres = relation.blockers(rules.reach_m)
-    for index, barrier_kind, barrier_name, blocked in zip(pair, kind, name, metres, strict=True):
-        if joined[index] or blocked < rules.frontage_m:
-            continue
-        for side in (0, 1):
-            plot = int(ends[index, side])
-            if plot < 0 or plot == ends[index, 1 - side]:
-                continue
-            here, there = (str(parcel_id[pieces.parcel[relation.pairs[index, end]]]) for end in (side, 1 - side))
-            known = found.setdefault(plot, {})
-            key = (here, there, str(barrier_kind), str(barrier_name))
-            # Both directions see the same barrier; the longer view says how much it blocks.
-            if key not in known or known[key]["blocked_m"] < blocked:
-                known[key] = {
-                    "parcel_id": here, "neighbour": there, "barrier_kind": barrier_kind,
-                    "barrier": _none(barrier_name), "blocked_m": round(float(blocked), 1),
-                }  # fmt: skip
-    return {plot: list(rows.values()) for plot, rows in found.items()}
+    table = pd.DataFrame({"pair": pair, "kind": kind, "name": name, "blocked_m": metres})
+    table = table[~joined[pair] & (metres >= rules.frontage_m)]
+    # Both directions see the same barrier; the longer view says how much it blocks.
+    return table.sort_values(["pair", "blocked_m"], ascending=[True, False]).drop_duplicates(["pair", "kind", "name"])
+
+
+def separations(
+    blocked: pd.DataFrame, relation: Relation, ends: NDArray[np.bool_], pieces: Pieces, parcel_id: NDArray[np.object_]
+) -> list[dict[str, Any]]:
+    """Parcels that a barrier keeps away from a plot; ``ends`` (k, 2) says which piece of a pair is its own."""
+    rows = blocked["pair"].to_numpy(dtype=np.int64)
+    outward = ends[rows].sum(axis=1) == 1
+    found = []
+    for row, here, kind, name, metres in zip(
+        rows[outward],
+        ends[rows[outward]].argmax(axis=1),
+        blocked["kind"][outward],
+        blocked["name"][outward],
+        blocked["blocked_m"][outward],
+        strict=True,
+    ):
+        own, other = relation.pairs[row, here], relation.pairs[row, 1 - here]
+        found.append(
+            {
+                "parcel_id": parcel_id[pieces.parcel[own]],
+                "neighbour": parcel_id[pieces.parcel[other]],
+                "barrier_kind": kind,
+                "barrier": _none(name),
+                "blocked_m": round(float(metres), 1),
+            }
+        )
+    return found
 
 
 def _none(value: Any) -> Any:

@@ -151,7 +151,6 @@ def resolve_overlaps(geometries: Geometries, parcel_id: NDArray[np.object_]) -> 
     resolved, taken : (n,) as in :func:`subtract`
     """
     taken = np.full(len(geometries), None, dtype=object)
-    # A clean coverage has no overlaps; the check is an order of magnitude cheaper than the pairs.
     if len(geometries) < 2:
         return geometries.copy(), taken
     first, second = shapely.STRtree(geometries).query(geometries, predicate="intersects")
@@ -217,9 +216,8 @@ def walls_of(barriers: gpd.GeoDataFrame | None, rules: PlotRules) -> tuple[Walls
         return Walls(nothing, nothing, nothing), ()
     width = barriers["width_m"].to_numpy(dtype=float, na_value=np.nan)
     kind = barriers["kind"].to_numpy(dtype=object)
-    areal = shapely.get_dimensions(np.asarray(barriers.geometry.array)) == 2
     local = kind == "local_road"
-    unknown = local & np.isnan(width) & ~areal
+    unknown = local & np.isnan(width)
     never = np.isin(kind, NEVER_CROSSED) | (local & (width > rules.road_width_limit_m)) | unknown
     chosen = barriers[never]
     discs, owner = _joints(chosen)
@@ -257,8 +255,6 @@ def cut(
     land, lost = resolve_overlaps(np.asarray(parcels.geometry.array), parcels["parcel_id"].to_numpy(dtype=object))
     taken.append(("overlap", lost))
     walls, unassessed = walls_of(barriers, rules)
-    cut_through = ~shapely.is_empty(land)
-    whole = land.copy()
 
     if control_lines is not None and not control_lines.empty:
         kinds = control_lines["kind"].to_numpy(dtype=object)
@@ -302,8 +298,8 @@ def cut(
 
     geometry, parcel = _polygons_with_owner(land)
     # Parts of a parcel that nothing cut are land as surveyed, however narrow; only leftovers of cutting are slivers.
-    was_cut = cut_through[parcel] & ~shapely.equals_identical(land, whole)[parcel]
-    narrow = was_cut & shapely.is_empty(shapely.buffer(geometry, -rules.sliver_width_m / 2))
+    narrow = shapely.is_empty(shapely.buffer(geometry, -rules.sliver_width_m / 2))
+    narrow &= ~_as_surveyed(geometry, parcel, np.asarray(parcels.geometry.array))
     losses = [
         pd.DataFrame({"parcel": rows, "reason": reason, "geometry": lost[rows]})
         for reason, lost in taken
@@ -317,6 +313,17 @@ def cut(
     return Pieces(geometry[~narrow], parcel[~narrow], table, walls, unassessed)
 
 
+def _as_surveyed(geometry: Geometries, parcel: NDArray[np.int64], parcels: Geometries) -> NDArray[np.bool_]:
+    """Which pieces are whole parts of their parcel: the same parcel, box and area, to a tenth of a millimetre."""
+
+    def signature(shapes: Geometries, owner: NDArray[np.int64]) -> pd.MultiIndex:
+        marks = np.round(np.column_stack([shapely.bounds(shapes).reshape(-1, 4), shapely.area(shapes)]), 4)
+        return pd.MultiIndex.from_arrays([owner, *marks.T])
+
+    parts, owner = _polygons_with_owner(parcels)
+    return np.asarray(signature(geometry, parcel).isin(signature(parts, owner)))
+
+
 def _polygons_with_owner(land: Geometries) -> tuple[Geometries, NDArray[np.int64]]:
     parts, owner = shapely.get_parts(land, return_index=True)
     deeper, inner = shapely.get_parts(parts, return_index=True)
@@ -328,7 +335,7 @@ def _split_along(land: Geometries, lines: Geometries) -> Geometries:
     """Polygons split by lines without width; a line that leaves the polygon in one piece changes nothing."""
     if len(lines) == 0:
         return land
-    line, row = shapely.STRtree(land).query(lines, predicate="crosses")
+    line, row = shapely.STRtree(land).query(lines, predicate="intersects")
     if len(row) == 0:
         return land
     result = land.copy()

@@ -176,7 +176,6 @@ def _scan(
     xy: Floats, start: Ints, bounds: Floats, pairs: Ints, wall_xy: Floats, wall_edge: Ints, wall_owner: Ints,
     wall_start: Ints, reach: float,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    touch = 1e-3
     rows = np.empty((1024, 6))
     quads = np.empty((1024, 8))
     used = 0
@@ -200,10 +199,10 @@ def _scan(
                     continue
                 tx, ty = dx / length, dy / length
                 # The strip in front of this edge: border edge and its copy at full reach, outwards (to the right).
-                left = min(ox, xy[e, 2], ox + ty * reach, xy[e, 2] + ty * reach) - touch
-                right = max(ox, xy[e, 2], ox + ty * reach, xy[e, 2] + ty * reach) + touch
-                below = min(oy, xy[e, 3], oy - tx * reach, xy[e, 3] - tx * reach) - touch
-                above = max(oy, xy[e, 3], oy - tx * reach, xy[e, 3] - tx * reach) + touch
+                left = min(ox, xy[e, 2], ox + ty * reach, xy[e, 2] + ty * reach) - TOUCH_M
+                right = max(ox, xy[e, 2], ox + ty * reach, xy[e, 2] + ty * reach) + TOUCH_M
+                below = min(oy, xy[e, 3], oy - tx * reach, xy[e, 3] - tx * reach) - TOUCH_M
+                above = max(oy, xy[e, 3], oy - tx * reach, xy[e, 3] - tx * reach) + TOUCH_M
                 if right < bounds[b, 0] or left > bounds[b, 2] or above < bounds[b, 1] or below > bounds[b, 3]:
                     continue
                 n = 0
@@ -212,7 +211,7 @@ def _scan(
                         continue
                     if max(xy[f, 1], xy[f, 3]) < below or min(xy[f, 1], xy[f, 3]) > above:
                         continue
-                    if _clip_to_strip(xy[f, 0], xy[f, 1], xy[f, 2], xy[f, 3], ox, oy, tx, ty, length, -touch,
+                    if _clip_to_strip(xy[f, 0], xy[f, 1], xy[f, 2], xy[f, 3], ox, oy, tx, ty, length, -TOUCH_M,
                                       reach + 1e-6, record[n]):  # fmt: skip
                         kind[n] = -2
                         n += 1
@@ -237,7 +236,7 @@ def _scan(
                     if max(wall_xy[f, 1], wall_xy[f, 3]) < below or min(wall_xy[f, 1], wall_xy[f, 3]) > above:
                         continue
                     if _clip_to_strip(wall_xy[f, 0], wall_xy[f, 1], wall_xy[f, 2], wall_xy[f, 3], ox, oy, tx, ty,
-                                      length, -touch, reach + touch, record[n]):  # fmt: skip
+                                      length, -TOUCH_M, reach + TOUCH_M, record[n]):  # fmt: skip
                         kind[n] = wall_owner[w]
                         n += 1
                 # Breakpoints: ends of all records, and crossings of the other piece's border with what may block it.
@@ -288,7 +287,7 @@ def _scan(
                                 if v < height - 1e-6:
                                     hidden = True
                                     break
-                            elif v <= height + touch and v < nearest:
+                            elif v <= height + TOUCH_M and v < nearest:
                                 nearest, blocker = v, kind[r]
                     if hidden:
                         continue

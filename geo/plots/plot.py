@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from geo import crs
 from geo.plots import shape
 from geo.plots.contiguity import Relation, relate
-from geo.plots.evidence import land_between, reason_zh, separations
-from geo.plots.exclusion import Pieces, Walls, cut
+from geo.plots.evidence import blocked_pairs, land_between, reason_zh, separations
+from geo.plots.exclusion import Pieces, Walls, cut, subtract
 from geo.plots.forming import Formed, Leftover, form_plots
 from geo.plots.parameters import PlotRules
 from geo.units import mu
@@ -25,17 +25,25 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+PLOT_COLUMNS = (
+    "plot_id", "name", "town", "area_m2", "outline_area_m2", "strict_area_m2", "parcel_count", "holder_count",
+    "bridge_count", "inscribed_radius_m", "compactness", "evidence",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class PlotSet:
     """What the search found; geometry in EPSG:4490, areas ellipsoidal m².
 
-    ``plots``, ``members``, ``leftovers`` are canonical derived layers without run id · ``ladder`` number and mu of
-    plots by gap · ``balance`` the land account: eligible = cut + plots + leftovers.
+    ``plots``, ``members``, ``leftovers`` are canonical derived layers without run id · ``land`` what is left of each
+    eligible parcel after cutting (``parcel_id``, ``area_m2``, ``cut_m2``) · ``ladder`` number and mu of plots by gap ·
+    ``balance`` the land account: eligible = cut + plots + leftovers.
     """
 
     plots: gpd.GeoDataFrame
     members: gpd.GeoDataFrame
     leftovers: gpd.GeoDataFrame
+    land: gpd.GeoDataFrame
     ladder: list[dict[str, float]]
     balance: dict[str, float]
     unassessed_barriers: tuple[str, ...]
@@ -75,8 +83,9 @@ def find_plots(
     whole_m2 = crs.ellipsoidal_area(np.asarray(eligible.geometry.array))
     plane = shapely.area(np.asarray(metric.geometry.array))
     scale = np.divide(whole_m2, plane, out=np.ones_like(plane), where=plane > 0)
-    reach = max(rules.reach_m, *rules.ladder_m)
-    relation = relate(pieces.geometry, _with_forbidden_bridges(pieces.walls, other_land, rules), reach)
+    area_of = shapely.area(pieces.geometry) * scale[pieces.parcel]
+    reach = max((rules.reach_m, *rules.ladder_m))
+    relation = relate(pieces.geometry, _with_forbidden_bridges(pieces, other_land, rules), reach)
     formed, leftovers = form_plots(relation, pieces, scale, rules.reach_m, rules)
     ladder = []
     for gap in rules.ladder_m:
@@ -99,7 +108,8 @@ def find_plots(
         "plots_m2": float(plots["area_m2"].sum()),
         "leftovers_m2": float(rest["area_m2"].sum()),
     }
-    return PlotSet(plots, members.drop(columns="parcel"), rest, ladder, balance, pieces.unassessed)
+    land = _land_left(eligible, whole_m2, pieces, area_of, lon)
+    return PlotSet(plots, members.drop(columns="parcel"), rest, land, ladder, balance, pieces.unassessed)
 
 
 def _metric(layer: gpd.GeoDataFrame | None, lon: float) -> gpd.GeoDataFrame | None:
@@ -115,17 +125,20 @@ def _area(geometries: Geometries, lon: float) -> Floats:
     return crs.ellipsoidal_area(crs.to_storage(geometries, lon))
 
 
-def _with_forbidden_bridges(walls: Walls, others: gpd.GeoDataFrame | None, rules: PlotRules) -> Walls:
-    """Parcels that a bridge may not cross, added to the walls."""
+def _with_forbidden_bridges(pieces: Pieces, others: gpd.GeoDataFrame | None, rules: PlotRules) -> Walls:
+    """Parcels that a bridge may not cross, added to the walls; where they overlap a piece the piece has the land."""
+    walls = pieces.walls
     if rules.bridge_over == "any" or others is None:
         return walls
     use = others["land_use"].fillna("").astype(str)
     allowed = use.str.startswith(rules.bridge_over) if isinstance(rules.bridge_over, tuple) else use.eq("\0")
     blocked = others[~allowed]
+    ground, _ = subtract(np.asarray(blocked.geometry.array), pieces.geometry)
+    left = ~shapely.is_empty(ground)
     return Walls(
-        np.concatenate([walls.geometry, np.asarray(blocked.geometry.array)]),
-        np.concatenate([walls.kind, np.full(len(blocked), "parcel", dtype=object)]),
-        np.concatenate([walls.name, blocked["parcel_id"].to_numpy(dtype=object)]),
+        np.concatenate([walls.geometry, ground[left]]),
+        np.concatenate([walls.kind, np.full(left.sum(), "parcel", dtype=object)]),
+        np.concatenate([walls.name, blocked["parcel_id"].to_numpy(dtype=object)[left]]),
     )
 
 
@@ -148,6 +161,26 @@ def _members(
     result["member_id"] = result["plot_id"] + "/" + result["parcel_id"].astype(str)
     geometry = crs.to_storage(merged, lon) if len(merged) else merged
     return gpd.GeoDataFrame(result, geometry=geometry, crs=crs.STORAGE_CRS)
+
+
+def _land_left(
+    eligible: gpd.GeoDataFrame, whole_m2: Floats, pieces: Pieces, area_m2: Floats, lon: float
+) -> gpd.GeoDataFrame:
+    """What remains of each eligible parcel, one row a parcel that has any land left."""
+    if len(pieces.geometry) == 0:
+        return _table(["parcel_id", "area_m2", "cut_m2"])
+    order = np.argsort(pieces.parcel, kind="stable")
+    rows, start = np.unique(pieces.parcel[order], return_index=True)
+    groups = np.split(pieces.geometry[order], start[1:])
+    merged = np.empty(len(groups), dtype=object)
+    merged[:] = [group[0] if len(group) == 1 else shapely.multipolygons(group) for group in groups]
+    left = np.bincount(pieces.parcel, area_m2, minlength=len(eligible))[rows]
+    columns = {
+        "parcel_id": eligible["parcel_id"].to_numpy(dtype=object)[rows],
+        "area_m2": left,
+        "cut_m2": np.maximum(whole_m2[rows] - left, 0.0),
+    }
+    return gpd.GeoDataFrame(columns, geometry=crs.to_storage(merged, lon), crs=crs.STORAGE_CRS)
 
 
 def _leftovers(leftovers: list[Leftover], pieces: Pieces, eligible: gpd.GeoDataFrame, lon: float) -> gpd.GeoDataFrame:
@@ -182,14 +215,10 @@ def _describe(
     parcel_id = eligible["parcel_id"].to_numpy(dtype=object)
     joined = relation.joined(rules.reach_m, rules.frontage_m)
     strict = relation.components(relation.joined(rules.tolerance_m, rules.frontage_m))
-    plot_of_piece = np.full(relation.piece_count, -1, dtype=np.int64)
-    for number, plot in enumerate(formed):
-        plot_of_piece[[part.piece for part in plot.land]] = number
     facing, gap = relation.facing_m(rules.reach_m), relation.gap_m(rules.reach_m)
     bridge_pair, bridge = relation.bridges(joined, rules.reach_m, rules.tolerance_m)
-    ends = plot_of_piece[relation.pairs] if len(relation.pairs) else np.empty((0, 2), dtype=np.int64)
     between = land_between(bridge_pair, bridge, others, barriers)
-    separated = separations(relation, joined, ends, pieces, parcel_id, rules)
+    blocked = blocked_pairs(relation, joined, rules)
     centre, radius = shape.inscribed_circle(outlines)
     circle = shapely.points(centre) if len(centre) else np.empty(0, dtype=object)
     place = shapely.get_coordinates(crs.to_storage(circle, lon)) if len(circle) else centre
@@ -199,7 +228,10 @@ def _describe(
         plot_id = f"LP{number + 1:04d}"
         mine = members[members["plot_id"] == plot_id]
         rows = mine["parcel"].to_numpy(dtype=np.int64)
-        inside = np.flatnonzero(joined & (ends == number).all(axis=1)) if len(ends) else np.empty(0, dtype=np.int64)
+        # A piece that the opening cut may belong to two plots, so each plot looks at its own.
+        pieces_of_plot = np.unique(np.array([part.piece for part in plot.land], dtype=np.int64))
+        ends = np.isin(relation.pairs, pieces_of_plot)
+        inside = np.flatnonzero(joined & ends.all(axis=1))
         bridged = inside[gap[inside] > rules.tolerance_m]
         bridges = [
             {
@@ -216,9 +248,8 @@ def _describe(
             {"kind": kind, "zh": reason_zh(str(kind)), "area_m2": round(float(lost), 2)} for kind, lost in cost.items()
         ]
         town = eligible["town"].iloc[rows].dropna()
-        pieces_of_plot = np.array([part.piece for part in plot.land], dtype=np.int64)
-        areas = np.array([part.area_m2 for part in plot.land])
-        strict_area = np.bincount(np.unique(strict[pieces_of_plot], return_inverse=True)[1], areas).max()
+        groups = strict[[part.piece for part in plot.land]]
+        strict_area = np.bincount(groups, [part.area_m2 for part in plot.land]).max()
         first_town = str(town.mode().iloc[0]) if len(town) else None
         records.append(
             {
@@ -236,7 +267,7 @@ def _describe(
                 "evidence": {
                     "bridges": bridges,
                     "exclusions": exclusions,
-                    "separated_by": separated.get(number, []),
+                    "separated_by": separations(blocked, relation, ends, pieces, parcel_id),
                     "inscribed_circle": {
                         "lon": float(place[number, 0]),
                         "lat": float(place[number, 1]),
@@ -246,25 +277,22 @@ def _describe(
                 },
             }
         )
-    columns = [
-        "plot_id", "name", "town", "area_m2", "outline_area_m2", "strict_area_m2", "parcel_count", "holder_count",
-        "bridge_count", "inscribed_radius_m", "compactness", "evidence",
-    ]  # fmt: skip
     geometry = crs.to_storage(outlines, lon) if len(outlines) else outlines
-    return gpd.GeoDataFrame(pd.DataFrame(records, columns=columns), geometry=geometry, crs=crs.STORAGE_CRS)
+    return gpd.GeoDataFrame(pd.DataFrame(records, columns=PLOT_COLUMNS), geometry=geometry, crs=crs.STORAGE_CRS)
+
+
+def _table(columns: list[str]) -> gpd.GeoDataFrame:
+    empty = np.empty(0, dtype=object)
+    return gpd.GeoDataFrame(dict.fromkeys(columns, empty), geometry=empty, crs=crs.STORAGE_CRS)
 
 
 def _nothing(rules: PlotRules) -> PlotSet:
-    empty = np.empty(0, dtype=object)
-
-    def table(columns: list[str]) -> gpd.GeoDataFrame:
-        return gpd.GeoDataFrame({name: [] for name in columns}, geometry=empty, crs=crs.STORAGE_CRS)
-
     return PlotSet(
-        table(["plot_id", "name", "town", "area_m2", "evidence"]),
-        table(["member_id", "plot_id", "parcel_id", "area_m2", "share"]),
-        table(["leftover_id", "parcel_id", "reason", "area_m2", "group_area_m2"]),
-        [{"gap_m": gap, "plots": 0, "mu": 0.0} for gap in rules.ladder_m],
-        {"eligible_m2": 0.0, "cut_m2": 0.0, "plots_m2": 0.0, "leftovers_m2": 0.0},
-        (),
+        plots=_table(list(PLOT_COLUMNS)),
+        members=_table(["member_id", "plot_id", "parcel_id", "area_m2", "share"]),
+        leftovers=_table(["leftover_id", "parcel_id", "reason", "area_m2", "group_area_m2"]),
+        land=_table(["parcel_id", "area_m2", "cut_m2"]),
+        ladder=[{"gap_m": gap, "plots": 0, "mu": 0.0} for gap in rules.ladder_m],
+        balance={"eligible_m2": 0.0, "cut_m2": 0.0, "plots_m2": 0.0, "leftovers_m2": 0.0},
+        unassessed_barriers=(),
     )

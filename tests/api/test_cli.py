@@ -41,6 +41,8 @@ def test_the_demo_is_one_command(tmp_path: Path) -> None:
     assert json.loads(lianpian(tmp_path, "match", "need.json", "--json").stdout)["matched"] == 8
     assert lianpian(tmp_path, "export", "plots", "plots.geojson").returncode == 0
     assert len(gpd.read_file(tmp_path / "plots.geojson")) == 8
+    again = lianpian(tmp_path, "export", "plots", "var/lianpian.gpkg")
+    assert (again.returncode, "已经存在" in again.stderr) == (2, True)
     assert lianpian(tmp_path, "doctor").returncode == 0
     assert lianpian(tmp_path, "analyse", "--rules", "demo", "--as-of", "2020-01-01", "--json").returncode == 0
 
@@ -68,7 +70,6 @@ def missing_column(folder: Path) -> str:
     return "a.gpkg"
 
 
-@pytest.mark.filterwarnings("ignore:'crs' was not provided")
 @pytest.mark.parametrize(
     ("make", "message"),
     [(no_crs, "没有坐标系"), (broken_zip, "已损坏"), (truncated_zip, "已损坏"), (missing_column, "缺少字段 parcel_id")],
@@ -93,6 +94,7 @@ def test_bad_input_is_one_clear_error_and_nothing_is_written(tmp_path: Path, mak
         (["analyse", "--gap-m", "-5"], 2, "gap_m"),
         (["plots", "--store", "postgresql:///nothing?host=/nowhere"], 5, ""),
         (["export", "nothing", "a.gpkg"], 2, "没有图层"),
+        (["export", "plots", "nowhere/a.gpkg"], 2, "没有文件夹"),
         (["frobnicate"], 2, ""),
     ],
 )

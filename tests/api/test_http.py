@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import subprocess
@@ -15,11 +16,12 @@ import numpy as np
 import pytest
 import shapely
 
+from api.app import create_app
 from geo.layers.schema import LAYERS
 from geo.store.base import Query
 from maps.tiles.layers import TILE_LAYERS
 from maps.tiles.mvt import tile_bounds
-from tests.district import Served
+from tests.district import Analysed, Served
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,7 @@ def test_one_item_with_its_properties(client: httpx.Client, served_district: Ser
         ("/findings?level=nothing", 400, "invalid-parameter"),
         ("/findings?kind=x", 400, "invalid-parameter"),
         ("/findings/statistics?by=geometry", 400, "invalid-parameter"),
+        ("/findings/statistics?foo=1", 400, "invalid-parameter"),
         ("/parcels/none/findings", 404, "not-found"),
         ("/plots/none", 404, "not-found"),
         ("/runs/none", 404, "not-found"),
@@ -218,6 +221,30 @@ def test_every_registered_demand_is_answered(client: httpx.Client, served_distri
 )  # fmt: skip
 def test_a_broken_need_is_a_problem(client: httpx.Client, body: Any) -> None:
     assert problem(client.post("/sites/search", json=body), 422, "invalid-parameter")["errors"]
+
+
+def test_an_unexpected_failure_is_a_problem_without_its_cause(analysed_geopackage: Analysed) -> None:
+    app = create_app(analysed_geopackage.store)
+
+    @app.get("/boom")
+    def boom() -> None:
+        raise RuntimeError("a secret path")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as inside:
+            return await inside.get("/boom")
+
+    answer = asyncio.run(ask())
+    problem(answer, 500, "failure")
+    assert "secret" not in answer.text
+    assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_another_method_is_told_which_ones_there_are(client: httpx.Client) -> None:
+    answer = client.delete("/plots")
+    problem(answer, 405, "method-not-allowed")
+    assert "GET" in answer.headers["allow"]
 
 
 def test_a_body_beyond_the_limit_is_refused(client: httpx.Client) -> None:

@@ -45,6 +45,8 @@ def levels(
         ({"floor_area_m2": TEN_MU * 0.7}, set()),
         ({"floor_area_m2": None}, {("P0", "LOW_FAR", "not_assessed")}),
         ({"industry_edition": "2002"}, {("P0", "LOW_FAR", "not_assessed")}),  # other edition, other sectors
+        ({"industry": "C3841"}, set()),  # ledgers write the section letter too
+        ({"floor_area_m2": TEN_MU * 0.69996}, {("P0", "LOW_FAR", "inefficient")}),
         ({"industry": "4310"}, {("P0", "LOW_FAR", "not_assessed")}),  # repair has no minimum
         ({"stopped_on": "2025-06-29", "status": "stopped"}, {("P0", "STOPPED", "inefficient")}),
         ({"stopped_on": "2025-06-30", "status": "stopped"}, set()),
@@ -65,6 +67,23 @@ def test_tax_is_judged_by_firm_not_by_parcel() -> None:
 def test_floor_area_comes_from_buildings_where_the_parcel_declares_none() -> None:
     buildings = pd.DataFrame({"parcel_id": ["P0", "P0"], "floor_area_m2": [TEN_MU * 0.4, TEN_MU * 0.4]})
     assert levels({"floor_area_m2": None}, buildings=buildings) == set()
+
+
+def test_a_building_of_unknown_floor_area_leaves_the_ratio_unknown() -> None:
+    buildings = pd.DataFrame({"parcel_id": ["P0", "P0"], "floor_area_m2": [TEN_MU * 0.4, None]})
+    assert levels({"floor_area_m2": None}, buildings=buildings) == {("P0", "LOW_FAR", "not_assessed")}
+
+
+def test_a_hall_above_eight_metres_counts_twice() -> None:
+    hall = pd.DataFrame({"parcel_id": ["P0"], "floor_area_m2": [TEN_MU * 0.5], "storey_height_m": [9.0]})
+    assert levels({"floor_area_m2": None}, buildings=hall) == set()
+    flat = hall.assign(storey_height_m=8.0)
+    assert levels({"floor_area_m2": None}, buildings=flat) == {("P0", "LOW_FAR", "inefficient")}
+
+
+def test_a_firm_that_produces_again_is_a_contradiction_not_a_finding() -> None:
+    assert levels({"status": "producing", "stopped_on": "2020-01-01"}) == {("P0", "STOPPED", "not_assessed")}
+    assert levels({"status": "stopped", "stopped_on": "2027-01-01"}) == set()
 
 
 def test_the_finding_says_how_much_is_missing() -> None:

@@ -118,9 +118,37 @@ def test_a_bare_start_date_against_the_foundation_is_a_contradiction() -> None:
         status="building",
         foundation_kind="pile",
         permit_date="2023-01-15",
+        piles_done_date="2023-04-01",
     ).iloc[0]
     assert finding["level"] == "not_assessed"
     assert finding["missing"][0]["field"] == "contradiction:started_on"
+
+
+@pytest.mark.parametrize(
+    ("facts", "missing"),
+    [
+        ({"status": "building", "foundation_kind": "pile", "permit_date": "2023-01-15"}, ["piles_done_date"]),
+        ({"status": "building", "foundation_kind": "other", "permit_date": "2023-01-15"}, ["foundation_pct"]),
+        ({"status": None, "foundation_kind": "pit", "pit_done_date": "2023-03-01"}, ["permit_date"]),
+    ],
+)
+def test_a_missing_foundation_fact_is_unknown_not_undone(facts: dict[str, Any], missing: list[str]) -> None:
+    finding = found(start_due="2023-01-01", **facts).iloc[0]
+    assert finding["level"] == "not_assessed"
+    assert [item["field"] for item in finding["missing"]] == missing
+
+
+def test_what_is_finished_was_started_whatever_is_known_of_its_foundation() -> None:
+    assert assess(start_due="2023-01-01", status="producing", foundation_kind="pit") == {}
+
+
+def test_a_status_of_a_later_day_is_not_seen_yet() -> None:
+    later = {"start_due": "2018-01-01", "started_on": "2022-05-01", "status": "building"}
+    assert assess("2020-06-30", **later) == {"IDLE_A": "idle_2y"}
+    stalled = {**STALLED, "area_developed_m2": 1.0, "suspended_on": "2020-03-01", "started_on": "2019-01-01",
+               "completed_on": "2024-01-01", "status": "completed"}  # fmt: skip
+    assert assess("2022-06-30", **stalled)["IDLE_B"] == "idle_stalled"
+    assert "IDLE_B" not in assess("2024-06-30", **stalled)
 
 
 def test_facts_after_the_as_of_date_do_not_exist_yet() -> None:
@@ -180,6 +208,23 @@ STALLED = {
 )
 def test_rule_b_stalled(facts: dict[str, Any], level: str | None) -> None:
     assert assess(**{**STALLED, **facts}).get("IDLE_B") == level
+
+
+@given(st.integers(1, 10_000))
+@settings(max_examples=5)
+def test_exactly_a_third_is_not_below_in_mu_either(first: int) -> None:
+    mu = np.arange(first, first + 200) * 2000 / 3
+    table = parcel_table(
+        *({**CONTRACT, **STALLED, "area_developed_m2": part, "area_due_m2": 3 * part, "investment_made_yuan": 9e7}
+          for part in mu)
+    )  # fmt: skip
+    assert assess_idle(table, None, RULES, np.datetime64(AS_OF)).empty
+
+
+def test_a_whole_of_nought_is_named() -> None:
+    finding = found(**{**STALLED, "area_due_m2": 0.0, "investment_due_yuan": 0.0}, area_developed_m2=1.0,
+                    investment_made_yuan=1.0).iloc[0]  # fmt: skip
+    assert [item["field"] for item in finding["missing"]] == ["area_due_m2<=0", "investment_due_yuan<=0"]
 
 
 def test_missing_investment_is_named_where_it_decides() -> None:

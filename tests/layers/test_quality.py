@@ -103,6 +103,35 @@ def test_a_number_under_a_foreign_name_is_not_given_a_unit() -> None:
     assert found["extra"][0] == {"ZDMJ": 15.0}
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2024-03-01 08:00:00.123", "2024-03-01"), ("2024-03-01T00:00:00.000", "2024-03-01"),
+        ("2024-02-29T20:00:00.5Z", "2024-03-01"), ("2024-03-01T01:00:00+08:00", "2024-03-01"),
+        (20240301.0, "2024-03-01"), ("20240301", "2024-03-01"), ("2024.3.1", "2024-03-01"),
+        ("2024年3月1日", "2024-03-01"),
+        ("2024", None), ("2024年3月", None), ("2024-13-01", None), ("1/3/2024", None), ("下月", None),
+    ],
+)  # fmt: skip
+def test_days_as_sources_write_them(text: Any, day: str | None) -> None:
+    found = checked([SQUARE] * 2, parcel_id=["A", "B"], start_due=pd.Series([text, None], dtype=object)).features
+    assert (None if pd.isna(found["start_due"][0]) else str(found["start_due"][0].date())) == day
+    assert (found["extra"][0] is None) == (day is not None)
+
+
+def test_numbers_pass_over_those_that_the_source_uses() -> None:
+    profile = plain_profile("parcels").model_copy(update={"duplicate_key": "number"})
+    found = checked([SQUARE] * 4, profile, parcel_id=["A", "A", "A#2", "A"])
+    assert list(found.features["parcel_id"]) == ["A", "A#3", "A#2", "A#4"]
+
+
+def test_a_geometry_of_a_higher_dimension_is_quarantined_too() -> None:
+    frame = gpd.GeoDataFrame({"kind": ["port", "port"]}, geometry=[SQUARE, SQUARE.centroid], crs=4490)
+    layer = SourceLayer("terminals", frame, CRS.from_epsg(4490), "a.gpkg", "0" * 64)
+    found = check(apply_profile(layer, plain_profile("terminals")), "terminals")
+    assert (len(found.features), len(found.quarantine)) == (1, 1)
+
+
 _SHAPES = st.sampled_from(
     [SQUARE, BOW_TIE, None, shapely.Point(120, 32), shapely.Polygon(), shapely.box(500, 0, 501, 1)]
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import pytest
 import shapely
 
@@ -105,6 +106,22 @@ def test_bad_files_are_refused_with_one_clear_error(tmp_path: Path, make: Any, m
     assert refused.value.remedy
     assert refused.value.exit_code == 3
     assert not (tmp_path.parent / "out.geojson").exists()
+
+
+def test_a_zip_in_a_zip_is_not_opened(tmp_path: Path) -> None:
+    inner = zip_with(tmp_path / "inner.zip", "a.csv", b"x,y\n" + b"1,2\n" * 1000)
+    with pytest.raises(InvalidInput, match="恰有一个数据集"):
+        read_file(zip_with(tmp_path / "outer.zip", "inner.zip", inner.read_bytes()))
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.fgb", "a.parquet"])
+def test_long_numbers_with_gaps_stay_exact(tmp_path: Path, name: str) -> None:
+    numbers = pd.array([3201150010010000123, 3201150010010000124, None], dtype="Int64")
+    table = gpd.GeoDataFrame({"ZDDM": numbers}, geometry=SQUARES, crs=4490)
+    table.to_parquet(tmp_path / name) if name.endswith("parquet") else table.to_file(tmp_path / name)
+    (layer,) = read_file(tmp_path / name)
+    mapped = apply_profile(layer, plain_profile("parcels")).frame
+    assert sorted(mapped["parcel_id"].dropna()) == ["3201150010010000123", "3201150010010000124"]
 
 
 @pytest.mark.parametrize("name", ["mask.geojson", "mask.gpkg", "mask.shp", "mask.kml"])

@@ -90,6 +90,52 @@ def test_a_barrier_through_a_parcel_cuts_it() -> None:
     assert areas(dead_end) == [600.0]
 
 
+def test_a_line_without_width_cuts_however_it_was_digitised() -> None:
+    land = parcels(box(0, 0, 800, 500))
+    pieces = [
+        LineString([(400, -50), (400, 100)]),
+        LineString([(400, 100), (400, 300)]),
+        LineString([(400, 300), (400, 550)]),
+    ]
+    assert areas(find_plots(land, barriers=barriers("railway", *pieces))) == []
+    edge_to_edge = LineString([(400, 0), (400, 500)])
+    assert areas(find_plots(land, barriers=barriers("railway", edge_to_edge))) == []
+
+
+def test_a_road_polygon_of_unknown_width_is_not_crossed() -> None:
+    road, halves = box(400, -10, 414, 510), parcels(LEFT, right(14))
+    unknown = find_plots(halves, barriers=barriers("local_road", road))
+    assert areas(unknown) == []
+    assert unknown.unassessed_barriers == ("local_road0",)
+    assert areas(find_plots(halves, barriers=barriers("local_road", road, width_m=14))) == [600.0]
+
+
+def test_a_narrow_parcel_as_surveyed_is_no_sliver() -> None:
+    strip = parcels(box(0, 0, 400, 4), MultiPolygon([box(0, 100, 400, 104), box(0, 200, 400, 300)]))
+    farmland = control_lines("basic_farmland", box(0, -50, 400, 0), box(0, 290, 400, 400))
+    found = find_plots(strip, control_lines=farmland)
+    assert found.balance["cut_m2"] == pytest.approx(4000, rel=1e-3)
+
+
+def test_a_parcel_in_two_plots_keeps_the_bridges_of_both() -> None:
+    dumbbell = box(0, 0, 700, 500).union(box(700, 200, 900, 230)).union(box(900, 0, 1600, 500))
+    found = find_plots(parcels(dumbbell, box(-210, 0, -10, 500), box(1610, 0, 1810, 500)))
+    assert list(found.plots["bridge_count"]) == [1, 1]
+    assert sorted(found.members["parcel_id"]) == ["P000", "P000", "P001", "P002"]
+
+
+def test_forbidden_land_that_overlaps_a_piece_still_blocks_the_gap() -> None:
+    others = parcels(box(390, -10, 424, 510), prefix="R")
+    rules = PlotRules(bridge_over="unparcelled")
+    assert areas(find_plots(parcels(LEFT, right(14)), others=others, rules=rules)) == []
+
+
+def test_what_is_left_of_a_parcel_is_known() -> None:
+    found = find_plots(parcels(LEFT, RIGHT), control_lines=control_lines("basic_farmland", box(-10, -10, 410, 510)))
+    assert list(found.land["parcel_id"]) == ["P001"]
+    assert found.land["cut_m2"][0] == pytest.approx(5000, rel=1e-3)
+
+
 def test_a_road_in_pieces_has_no_gap_at_its_joint() -> None:
     bend = [LineString([(407, -50), (407, 250)]), LineString([(407, 250), (407, 550)])]
     assert areas(find_plots(parcels(LEFT, right(14)), barriers=barriers("railway", *bend, width_m=4))) == []
@@ -156,6 +202,10 @@ def test_the_ladder_shows_how_the_gap_decides() -> None:
     found = find_plots(parcels(LEFT, right(15)))
     assert {step["gap_m"]: step["plots"] for step in found.ladder} == {0: 0, 5: 0, 10: 0, 20: 1, 30: 1, 45: 1}
     assert found.plots["strict_area_m2"][0] == pytest.approx(200_000, rel=1e-4)
+
+
+def test_without_a_ladder() -> None:
+    assert find_plots(parcels(LEFT, RIGHT), rules=PlotRules(ladder_m=())).ladder == []
 
 
 def test_impossible_parameters_are_refused() -> None:
