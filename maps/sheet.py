@@ -33,7 +33,7 @@ from maps.workbench import dist_folder
 
 # The level of a parcel that has several is the gravest one.
 GRAVEST_FIRST = ("idle_2y", "idle_1y", "idle_stalled", "inefficient", "overdue", "warning", "not_assessed")
-PLAIN = ("none", "无闲置低效情形", "#e3dccd")
+PLAIN = ("none", "其他成员宗地", "#e3dccd")
 # Lines for orientation: layer, field, its values, Chinese name, colour, width in pixels; drawn in this order.
 LINES: tuple[tuple[str, str, tuple[str, ...], str, str, float], ...] = (
     ("barriers", "kind", ("river",), "河流", "#8fb9cf", 4),

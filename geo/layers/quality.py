@@ -47,7 +47,7 @@ def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", 
     done = np.full(count, None, dtype=object)
 
     def quarantine(rows: Any, reason: str) -> None:
-        mask = np.asarray(rows, dtype=bool) & (why == None)  # noqa: E711 - element-wise
+        mask = np.asarray(rows, dtype=bool) & pd.isna(why)
         why[mask] = reason
 
     geometry = np.full(count, None, dtype=object)
@@ -56,21 +56,21 @@ def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", 
         geometry = _geometry(geometry, frame, layer, quarantine, done)
     key = frame[layer.key].astype(object)
     quarantine(key.isna(), f"缺少{layer.field(layer.key).zh}")
-    again = key.where(why == None).groupby(key).cumcount().to_numpy() if count else np.empty(0)  # noqa: E711
-    repeated = (again > 0) & (why == None) & key.notna().to_numpy()  # noqa: E711
+    again = key.where(pd.isna(why)).groupby(key).cumcount().to_numpy() if count else np.empty(0)
+    repeated = (again > 0) & pd.isna(why) & key.notna().to_numpy()
     if duplicate_key == "quarantine":
         quarantine(repeated, f"{layer.field(layer.key).zh}重复")
     else:
         frame.loc[repeated, layer.key] = _numbered(key[repeated], set(key.dropna()))
         done[repeated] = "重复的键已编号"
 
-    stored = why == None  # noqa: E711
+    stored = pd.isna(why)
     if layer.geometry is not None:
         frame = gpd.GeoDataFrame(frame.drop(columns=frame.geometry.name), geometry=geometry, crs=crs.STORAGE_CRS)
     features = frame[stored].reset_index(drop=True)
     if layer.name == "parcels":
         features["area_m2"] = crs.ellipsoidal_area(np.asarray(features.geometry.array))
-    repaired = done[stored & (done != None)]  # noqa: E711
+    repaired = done[stored & pd.notna(done)]
     report = {
         "repaired": pd.Series(repaired, dtype=object).value_counts().to_dict(),
         "quarantined": pd.Series(why[~stored], dtype=object).value_counts().to_dict(),

@@ -121,7 +121,7 @@ def test_it_says_what_the_store_says(store: Store, tmp_path: Path) -> None:
     for said in (*figures, *words):
         assert said in body, said
     shown = re.findall(r"</svg> ([^<]+)</li>", text)
-    assert shown == ["连片地块", "闲置满两年", "中止开发", "无闲置低效情形", "河流"]
+    assert shown == ["连片地块", "闲置满两年", "中止开发", "其他成员宗地", "河流"]
 
 
 def test_it_asks_nothing_of_the_network(local: Store, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_parcel_takes_the_colour_of_its_gravest_finding(local: Store, tmp_path
         re.findall(r'"fillColor": "(#\w{6})"(?:(?!"fillColor").)*?"\\u8ba4\\u5b9a": "([^"]+)"', text, re.DOTALL)
     )
     said = {colour: name.encode().decode("unicode_escape") for colour, name in by_layer.items()}
-    assert said == {"#c2341d": "闲置满两年", "#6f2561": "中止开发", "#e3dccd": "无闲置低效情形"}
+    assert said == {"#c2341d": "闲置满两年", "#6f2561": "中止开发", "#e3dccd": "其他成员宗地"}
 
 
 def test_a_large_district_is_simplified_and_says_so(local: Store, tmp_path: Path) -> None:
