@@ -18,8 +18,8 @@ from maps.tiles.source import TileSource
 from maps.workbench import dist_folder
 
 
-def create_app(store: Store) -> FastAPI:
-    """The application over an open store, which it closes when it stops."""
+def create_app(store: Store, public_url: str = "") -> FastAPI:
+    """The application over an open store, which it closes when it stops; links start with ``public_url`` if given."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -35,6 +35,7 @@ def create_app(store: Store) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.store = store
+    app.state.public_url = public_url.rstrip("/")
     app.state.tiles = TileSource(store)
     # Tiles come compressed from their cache; what is short gains nothing.
     app.add_middleware(GZipMiddleware, minimum_size=2048)

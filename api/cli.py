@@ -347,7 +347,7 @@ def _serve(settings: Settings) -> None:
 
     from api.app import create_app
 
-    application = create_app(open_store(settings.store, create=False))
+    application = create_app(open_store(settings.store, create=False), settings.public_url)
     typer.echo(f"打开浏览器访问 http://{settings.host}:{settings.port}/ （Ctrl+C 结束）")
     uvicorn.run(application, host=settings.host, port=settings.port, log_level="warning", access_log=False)
 

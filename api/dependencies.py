@@ -25,8 +25,8 @@ def get_tiles(request: Request) -> TileSource:
 
 
 def get_base_url(request: Request) -> str:
-    """Scheme and host as the client wrote them, without a trailing slash."""
-    return str(request.base_url).rstrip("/")
+    """The address that links start with: as configured, else scheme and host as the client wrote them."""
+    return request.app.state.public_url or str(request.base_url).rstrip("/")
 
 
 def get_bbox(

@@ -9,7 +9,7 @@ class Settings(BaseSettings):
     """What a service or a command needs to know; no secret has a default.
 
     ``store`` a GeoPackage path or ``postgresql://…`` · ``host``, ``port`` where to serve · ``organisation`` named on
-    sheets.
+    sheets · ``public_url`` the address that links carry, behind a proxy or where the Host header is not to be trusted.
     """
 
     model_config = SettingsConfigDict(
@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     organisation: str = ""
+    public_url: str = ""
 
     @classmethod
     def settings_customise_sources(

@@ -241,6 +241,16 @@ def test_an_unexpected_failure_is_a_problem_without_its_cause(analysed_geopackag
     assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
+def test_links_carry_the_configured_address_whatever_the_host_header_says(analysed_geopackage: Analysed) -> None:
+    async def ask(public_url: str) -> str:
+        transport = httpx.ASGITransport(app=create_app(analysed_geopackage.store, public_url))
+        async with httpx.AsyncClient(transport=transport, base_url="http://elsewhere.example") as inside:
+            return (await inside.get("/tiles/plots.json")).json()["tiles"][0]
+
+    assert asyncio.run(ask("https://land.example/")).startswith("https://land.example/tiles/")
+    assert asyncio.run(ask("")).startswith("http://elsewhere.example/tiles/")
+
+
 def test_another_method_is_told_which_ones_there_are(client: httpx.Client) -> None:
     answer = client.delete("/plots")
     problem(answer, 405, "method-not-allowed")
