@@ -15,6 +15,7 @@ from geo.land.rules import PlotRatio, RuleSet, StoppedMonths, TaxPerMu
 from geo.units import M2_PER_MU
 
 _OPERATING = ("completed", "producing", "stopped")
+_FIGURES = ("tax_yuan", "output_yuan", "value_added_yuan", "employees")
 _DAY = np.timedelta64(1, "D")
 
 
@@ -25,9 +26,14 @@ def subject_to_inefficiency(parcels: pd.DataFrame, rules: RuleSet) -> NDArray[np
 
 
 def in_operation(parcels: pd.DataFrame, land_uses: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Parcels of these land uses (code prefixes) that are completed, producing or stopped."""
+    """Parcels of these land uses (code prefixes) that are completed, producing or stopped, or may well be.
+
+    Without a status, figures of operation are a reason to look, not a proof: what is below a threshold there is not
+    assessed, and says that the status is missing.
+    """
     covered = parcels["land_use"].fillna("").astype(str).str.startswith(land_uses)
-    return (parcels["status"].isin(_OPERATING) & covered).to_numpy(dtype=bool)
+    operating = parcels["status"].isna() & parcels[list(_FIGURES)].notna().any(axis=1)
+    return ((parcels["status"].isin(_OPERATING) | operating) & covered).to_numpy(dtype=bool)
 
 
 def assess_inefficiency(
@@ -164,6 +170,9 @@ def _frame(
     as_of: np.datetime64,
     since: Any = None,
 ) -> gpd.GeoDataFrame:
+    undecided = table["status"].isna().to_numpy() & (low != 0)
+    low = np.where(undecided, np.nan, low)
+    missing = [[*(["status"] if undecided[i] else []), *names] for i, names in enumerate(missing)]
     rows = np.flatnonzero(low != 0)
     first = np.full(len(rows), NEVER) if since is None else np.where(low[rows] == 1, since[rows], NEVER)
     return findings_frame(

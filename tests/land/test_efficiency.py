@@ -53,6 +53,8 @@ def levels(
         ({"status": "stopped"}, {("P0", "STOPPED", "not_assessed")}),
         ({"status": "building", "tax_yuan": 0.0}, set()),  # not in use yet: not inefficient
         ({"land_use": "0701", "tax_yuan": 0.0}, set()),
+        ({"status": None, "tax_yuan": 599_999.0}, {("P0", "LOW_TAX", "not_assessed")}),  # figures, but no status
+        ({"status": None}, set()),  # nothing below a threshold: the status decides nothing
     ],
 )
 def test_one_parcel(facts: dict[str, Any], expected: set[tuple[str, str, str]]) -> None:
