@@ -107,7 +107,9 @@ def _supply(table: ParcelTable, use: NDArray[np.object_], as_of: date, rng: np.r
     started = start_due - days(rng, 10, 100, n)
     completed = started + days(rng, 380, 900, n)
     building = recent & (completed + np.timedelta64(30, "D") > np.datetime64(as_of))
-    completed = np.where(completed + np.timedelta64(30, "D") > np.datetime64(as_of), np.datetime64("NaT"), completed)
+    completed = np.where(
+        completed + np.timedelta64(30, "D") > np.datetime64(as_of), np.datetime64("NaT", "D"), completed
+    )
     industrial = np.isin(use[rows], ("industry", "logistics", "eligible"))
     price = np.select([industrial, use[rows] == "housing", use[rows] == "commercial"], [3.1e5, 3.6e6, 2.9e6], 1.6e5)
     invest = np.where(industrial, 4.2e6, 7.5e6) * uniform(rng, 0.7, 1.4, n) * mu

@@ -258,7 +258,7 @@ def _dates(values: pd.Series) -> pd.Series:
 
 def _absent(item: Field, count: int) -> pd.Series:
     if item.kind == "date":
-        return pd.Series(np.full(count, np.datetime64("NaT"), dtype="datetime64[s]"))
+        return pd.Series(np.full(count, np.datetime64("NaT", "s")))
     if item.kind == "real":
         return pd.Series(np.full(count, np.nan))
     kind = {"integer": "Int64", "boolean": "boolean"}.get(item.kind)

@@ -267,8 +267,10 @@ def test_land_without_supply_is_not_subject() -> None:
 
 
 # Two hundred parcels an example: the arithmetic is on whole columns.
-_DAYS = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).integers(0, 2500, (200, 4)) + FIRST_DAY)
 FIRST_DAY = np.datetime64("2020-01-01", "D")
+_DAYS = st.integers(0, 2**32 - 1).map(
+    lambda seed: FIRST_DAY + np.random.default_rng(seed).integers(0, 2500, (200, 4)).astype("timedelta64[D]")
+)
 _RANK = {"warning": 1, "overdue": 2, "idle_1y": 3, "idle_2y": 4}
 
 
@@ -283,14 +285,14 @@ def ranks(due: Any, as_of: str, delays: pd.DataFrame | None = None) -> Any:
 @settings(max_examples=8)
 @given(_DAYS, st.integers(0, 2000), st.integers(0, 900))
 def test_time_alone_never_lowers_a_level(dates: Any, start: int, later: int) -> None:
-    early = FIRST_DAY + start
-    assert (ranks(dates[:, 0], str(early)) <= ranks(dates[:, 0], str(early + later))).all()
+    early = FIRST_DAY + np.timedelta64(start, "D")
+    assert (ranks(dates[:, 0], str(early)) <= ranks(dates[:, 0], str(early + np.timedelta64(later, "D")))).all()
 
 
 @settings(max_examples=8)
 @given(_DAYS, st.integers(300, 2500), st.sampled_from(["art8_1", "force_majeure", "own"]))
 def test_an_excuse_never_makes_it_worse(dates: Any, as_of: int, cause: str) -> None:
-    today = str(FIRST_DAY + as_of)
+    today = str(FIRST_DAY + np.timedelta64(as_of, "D"))
     spans = np.sort(dates[:, 1:3], axis=1).astype("datetime64[s]")
     delays = pd.DataFrame(
         {"parcel_id": [f"P{i}" for i in range(len(dates))], "delay_cause": cause, "delay_from": spans[:, 0],
