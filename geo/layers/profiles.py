@@ -30,7 +30,9 @@ class _Column(BaseModel):
     unit: str | None = None
 
 
-class _Profile(BaseModel):
+class Profile(BaseModel):
+    """What a source's columns, units and words mean in one canonical layer."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     title: str
@@ -41,9 +43,6 @@ class _Profile(BaseModel):
     key_from_row: bool = False
     duplicate_key: Literal["quarantine", "number"] = "quarantine"
     empty_started_on: Literal["unknown", "not_started"] = "unknown"
-
-
-Profile = _Profile
 
 
 @dataclass(frozen=True, slots=True)

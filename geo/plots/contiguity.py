@@ -45,11 +45,6 @@ class Relation:
         length, _, _ = self.stretches.within(reach_m + LENGTH_SLACK_M)
         return self._smaller_side(np.where(self.stretches.blocker < 0, length, 0.0))
 
-    def blocked_m(self, reach_m: float) -> Floats:
-        """Length along which each pair would face each other if no barrier stood between, less what it faces."""
-        length, _, _ = self.stretches.within(reach_m + LENGTH_SLACK_M)
-        return self._smaller_side(length) - self.facing_m(reach_m)
-
     def gap_m(self, reach_m: float) -> Floats:
         """Narrowest gap of each pair along its free stretches, ``inf`` where it has none."""
         free = (self.stretches.blocker < 0) & (self.stretches.within(reach_m + LENGTH_SLACK_M)[0] > 0)

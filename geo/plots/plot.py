@@ -77,8 +77,8 @@ def find_plots(
     lon = crs.central_longitude(np.asarray(eligible.geometry.array))
     metric = _metric(eligible, lon)
     assert metric is not None
-    other_land = _metric(others, lon)
-    pieces = cut(metric, _metric(control_lines, lon), _metric(barriers, lon), rules)
+    other_land, metric_barriers = _metric(others, lon), _metric(barriers, lon)
+    pieces = cut(metric, _metric(control_lines, lon), metric_barriers, rules)
     # A parcel's area is ellipsoidal, its parts share it by the plane: so every account adds up exactly.
     whole_m2 = crs.ellipsoidal_area(np.asarray(eligible.geometry.array))
     plane = shapely.area(np.asarray(metric.geometry.array))
@@ -98,9 +98,7 @@ def find_plots(
         * scale[pieces.losses["parcel"].to_numpy(dtype=np.int64)]
     )
     members = _members(formed, eligible, whole_m2, pieces, lon)
-    plots = _describe(
-        formed, members, eligible, pieces, relation, losses, other_land, _metric(barriers, lon), rules, lon
-    )
+    plots = _describe(formed, members, eligible, pieces, relation, losses, other_land, metric_barriers, rules, lon)
     rest = _leftovers(leftovers, pieces, eligible, lon)
     balance = {
         "eligible_m2": float(whole_m2.sum()),
