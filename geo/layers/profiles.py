@@ -49,11 +49,13 @@ class Profile(BaseModel):
 class Mapped:
     """Rows in canonical columns, in the order of the source, geometry still in the source's system.
 
-    ``notes`` says what was not taken over as it stood: field -> what happened -> number of rows.
+    ``notes`` says what was not taken over as it stood: field -> what happened -> number of rows; ``faults`` row
+    position -> why the reader could not take the row.
     """
 
     frame: gpd.GeoDataFrame | pd.DataFrame
     notes: dict[str, dict[str, int]] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 def profile_names() -> list[str]:
@@ -150,7 +152,7 @@ def apply_profile(source: SourceLayer, profile: Profile) -> Mapped:
         frame["extra"] = _extra(table, taken, rejected)
     if isinstance(raw, gpd.GeoDataFrame):
         frame = gpd.GeoDataFrame(frame, geometry=np.asarray(raw.geometry.array), crs=source.crs)
-    return Mapped(frame, notes)
+    return Mapped(frame, notes, source.faults)
 
 
 def _columns(table: pd.DataFrame, layer: Layer, profile: Profile, where: str) -> dict[str, tuple[str, str | None]]:

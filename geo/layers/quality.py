@@ -50,6 +50,8 @@ def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", 
         mask = np.asarray(rows, dtype=bool) & pd.isna(why)
         why[mask] = reason
 
+    for row, reason in mapped.faults.items():
+        why[row] = reason
     geometry = np.full(count, None, dtype=object)
     if layer.geometry is not None:
         geometry = np.asarray(frame.geometry.array)

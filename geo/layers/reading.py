@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ TIMEOUT_S = 900
 class SourceLayer:
     """One layer as the file has it.
 
-    ``frame`` attributes and geometry in ``crs`` (``None`` for a plain table); ``sha256`` of the file as it came.
+    ``frame`` attributes and geometry in ``crs`` (``None`` for a plain table); ``sha256`` of the file as it came;
+    ``encoding``, ``notes`` and ``faults`` as in ``geo.layers.formats.raw.RawLayer``.
     """
 
     name: str
@@ -60,6 +61,9 @@ class SourceLayer:
     crs: CRS | None
     file_name: str
     sha256: str
+    encoding: str | None = None
+    notes: tuple[str, ...] = ()
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 def read_file(

@@ -78,6 +78,7 @@ PARCELS = Layer(
         _text("land_use_edition", "用途代码版本"),
         _text("tenure", "所有权性质", "QSXZ"),
         _text("holder", "使用权人", "XZTDSYR", "权利人", "土地使用权人"),
+        _text("credit_code", "统一社会信用代码", "XYDM", "TYSHXYDM"),
         _TOWN,
         _text("address", "坐落", "ZL", "DKZL", "位置"),
         _text("supply_kind", "供应方式", "GYFS", "QLXZ"),

@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 import geopandas as gpd
 import pandas as pd
 
+from geo.layers.filters import Filter
+
 Bounds = tuple[float, float, float, float]
 Frame: TypeAlias = gpd.GeoDataFrame | pd.DataFrame
 
@@ -52,6 +54,7 @@ class Query:
     limit : at most so many rows, ``None`` for all
     after : key of the last row of the page before; rows come in ascending order of the key (binary order of its UTF-8)
     geometry : whether geometry is wanted
+    filter : a CQL2 expression, parsed and held against the schema (``geo.layers.filters``)
     """
 
     layer: str
@@ -63,6 +66,7 @@ class Query:
     limit: int | None = None
     after: str | None = None
     geometry: bool = True
+    filter: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
