@@ -9,17 +9,21 @@ from fastapi import FastAPI
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.staticfiles import StaticFiles
 
+from api.dependencies import ServiceJobs
 from api.headers import Headers
+from api.jobs import Jobs
 from api.limits import BodyLimit
 from api.problems import Failures, add_problem_handlers
-from api.routers import analysis, collections, pages, sites, tiles
+from api.routers import analysis, collections, exports, imports, pages, sites, tiles
+from api.settings import Settings
 from geo.store.base import Store
 from maps.tiles.source import TileSource
 from maps.workbench import dist_folder
 
 
-def create_app(store: Store, public_url: str = "") -> FastAPI:
-    """The application over an open store, which it closes when it stops; links start with ``public_url`` if given."""
+def create_app(store: Store, settings: Settings | None = None) -> FastAPI:
+    """The application over an open store, which it closes when it stops."""
+    settings = settings or Settings()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -35,15 +39,16 @@ def create_app(store: Store, public_url: str = "") -> FastAPI:
         lifespan=lifespan,
     )
     app.state.store = store
-    app.state.public_url = public_url.rstrip("/")
+    app.state.settings = settings
+    app.state.jobs = ServiceJobs(imports=Jobs("导入", 1), exports=Jobs("导出", 2))
     app.state.tiles = TileSource(store)
     # Tiles come compressed from their cache; what is short gains nothing.
     app.add_middleware(GZipMiddleware, minimum_size=2048)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, larger={"/imports": settings.upload_bytes})
     app.add_middleware(Failures)
     app.add_middleware(Headers)
     add_problem_handlers(app)
-    for module in (tiles, collections, analysis, sites, pages):
+    for module in (tiles, collections, analysis, sites, imports, exports, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=dist_folder()), name="static")
     return app

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from api.jobs import Jobs
+from api.settings import Settings
 from geo.errors import InvalidParameter, NotFound
 from geo.store.base import Bounds, Run, Store
 from maps.tiles.source import TileSource
@@ -24,9 +27,29 @@ def get_tiles(request: Request) -> TileSource:
     return tiles
 
 
+def get_settings(request: Request) -> Settings:
+    """The settings of this service."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceJobs:
+    """The long jobs of this service: reading files takes memory, so one at a time."""
+
+    imports: Jobs
+    exports: Jobs
+
+
+def get_jobs(request: Request) -> ServiceJobs:
+    """The long jobs of this service."""
+    jobs: ServiceJobs = request.app.state.jobs
+    return jobs
+
+
 def get_base_url(request: Request) -> str:
     """The address that links start with: as configured, else scheme and host as the client wrote them."""
-    return request.app.state.public_url or str(request.base_url).rstrip("/")
+    return (get_settings(request).public_url or str(request.base_url)).rstrip("/")
 
 
 def get_bbox(
@@ -69,6 +92,8 @@ def known_parameters(request: Request, allowed: frozenset[str]) -> None:
 
 
 StoreDep = Annotated[Store, Depends(get_store)]
+JobsDep = Annotated[ServiceJobs, Depends(get_jobs)]
+SettingsDep = Annotated[Settings, Depends(get_settings)]
 TilesDep = Annotated[TileSource, Depends(get_tiles)]
 BaseUrlDep = Annotated[str, Depends(get_base_url)]
 BboxDep = Annotated[Bounds | None, Depends(get_bbox)]

@@ -17,7 +17,12 @@ from geo.errors import LianpianError
 _log = logging.getLogger("lianpian")
 MEDIA_TYPE = "application/problem+json"
 
-_HTTP_DETAIL = {404: "没有这个地址", 405: "不支持这种请求方法", 413: "请求内容过大"}
+_HTTP_DETAIL = {
+    404: "没有这个地址",
+    405: "不支持这种请求方法",
+    413: "请求内容过大",
+    415: "请求内容应为 application/octet-stream",
+}
 
 
 _CHINESE = {
@@ -117,7 +122,9 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "http")
+        kind = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}.get(
+            error.status_code, "http"
+        )
         told = problem(request, error.status_code, kind, _HTTP_DETAIL.get(error.status_code, str(error.detail)))
         told.headers.update(error.headers or {})
         return told

@@ -13,6 +13,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
 
 STORAGE_CRS = "EPSG:4490"  # CGCS2000; axis order longitude, latitude everywhere in this project
 
@@ -154,3 +155,168 @@ def candidates_in_china(bounds: tuple[float, float, float, float]) -> list[str]:
             if west > 1e5 and east < 9e5:
                 return [f"EPSG:4534…4554 (CGCS2000 3度带 中央经线 75°…135°，需指明中央经线{swapped})"]
     return []
+
+
+def crs_name(crs: CRS) -> str:
+    """``"EPSG:n"`` where that is what the system is, else its own name.
+
+    A system that says it is Gauss–Krüger on CGCS2000 is known by its parameters, whatever it calls itself; a central
+    meridian that is no multiple of 3 degrees (a city's own system) stays unknown, however similar its name.
+    """
+    authority = crs.to_2d().to_authority() if len(crs.axis_info) == 3 else crs.to_authority()
+    if authority:
+        return ":".join(authority)
+    zone = _gauss_kruger(crs)
+    if zone is not None and _is_cgcs2000(crs):
+        lon, easting_m = zone
+        if lon % 3 == 0 and 75 <= lon <= 135:
+            codes = {500_000.0: 4509 + lon / 3, lon / 3 * 1e6 + 500_000: 4488 + lon / 3}
+            codes |= {(lon + 3) / 6 * 1e6 + 500_000: 4478 + (lon + 3) / 6} if lon % 6 == 3 else {}
+            if easting_m in codes:
+                return f"EPSG:{codes[easting_m]:.0f}"
+    return crs.name
+
+
+def _is_cgcs2000(crs: CRS) -> bool:
+    datum = (crs.datum.name if crs.datum else crs.name).lower().replace("_", " ")
+    return any(word in datum for word in ("china 2000", "cgcs", "china geodetic coordinate system 2000"))
+
+
+def _gauss_kruger(crs: CRS) -> tuple[float, float] | None:
+    """Central meridian (degrees) and false easting (m) of a Gauss–Krüger system."""
+    operation = crs.coordinate_operation if crs.is_projected else None
+    if operation is None or "transverse mercator" not in operation.method_name.lower():
+        return None
+    values = {each.name.lower(): float(each.value) for each in operation.params}
+    if values.get("scale factor at natural origin") != 1 or values.get("false northing") != 0:
+        return None
+    return values["longitude of natural origin"], values["false easting"]
+
+
+_ROWS_LOOKED_AT = 5000
+
+
+def typical_bounds(bounds: NDArray[np.float64]) -> tuple[float, float, float, float] | None:
+    """The box of the middle of all rows, so that one wild row does not hide where the layer lies.
+
+    Parameters
+    ----------
+    bounds : (n, 4) float array as of ``shapely.bounds``; rows that are not finite are passed over
+
+    Returns
+    -------
+    (minx, miny, maxx, maxy) from the 5th to the 95th percentile, ``None`` where no row is finite
+    """
+    rows = bounds[np.isfinite(bounds).all(axis=1)]
+    if len(rows) == 0:
+        return None
+    low, high = np.quantile(rows[:, :2], 0.05, axis=0), np.quantile(rows[:, 2:], 0.95, axis=0)
+    return float(low[0]), float(low[1]), float(max(high[0], low[0])), float(max(high[1], low[1]))
+
+
+def contradiction(bounds: NDArray[np.float64], crs: CRS) -> tuple[str, str] | None:
+    """What is wrong when most coordinates cannot be in the system that is stated for them.
+
+    Parameters
+    ----------
+    bounds : (n, 4) float array, the box of every row as it stands in the file, x first
+    crs : the system that the file or the user states
+
+    Returns
+    -------
+    (what is wrong, how to mend it), both in Chinese; ``None`` where most rows lie where the system is used. Single
+    rows elsewhere are no contradiction: they are faults of their own.
+    """
+    rows = bounds[np.isfinite(bounds).all(axis=1)]
+    if len(rows) == 0:
+        return None
+    rows = rows[:: max(len(rows) // _ROWS_LOOKED_AT, 1)]
+    x, y = (rows[:, 0] + rows[:, 2]) / 2, (rows[:, 1] + rows[:, 3]) / 2
+    middle = (
+        f"约 {np.median(x):,.6g}，{np.median(y):,.6g}"
+        if np.abs(x).max() < 400
+        else f"约 {np.median(x):,.0f}，{np.median(y):,.0f}"
+    )
+    name = crs_name(crs)
+    degrees = _mostly((np.abs(x) <= 180) & (np.abs(y) <= 90))
+    in_china = _mostly(_in_china(x, y))
+    if crs.is_geographic and not in_china and _mostly(_in_china(y, x)):
+        return f"坐标轴颠倒：坐标（{middle}）先纬度后经度，应为先经度后纬度", "请加 --swap-axes 重新读取"
+    if _mostly(_belongs(x, y, crs)) and not (crs.is_projected and degrees):
+        return None
+    likely = candidates_in_china(typical_bounds(rows) or (0, 0, 0, 0))
+    option = _option(likely, crs)
+    if crs.is_projected and not degrees and _mostly(_belongs(y, x, crs)):
+        return f"坐标轴颠倒：坐标（{middle}）先北后东，应为先东后北", "请加 --swap-axes 重新读取"
+    fits = f"；坐标与 {'、'.join(likely)} 相符" if likely else ""
+    remedy = f"若坐标无误，请用 {option} 指明实际的坐标系" if option else "请用 --crs 指明实际的坐标系，或检查数据"
+    if crs.is_projected and degrees:
+        return f"坐标系 {name} 以米计，坐标却像经纬度（{middle}）{fits}", remedy
+    if crs.is_geographic and not degrees:
+        return f"坐标系 {name} 是经纬度，坐标却超出经纬度范围（{middle}）{fits}", remedy
+    zone = _gauss_kruger(crs)
+    if zone is not None and zone[1] == 500_000 and np.median(x) >= 1e7:
+        return f"东坐标带有带号（{middle}），坐标系 {name} 却不带带号{fits}", remedy
+    if zone is not None and zone[1] >= 1e7 and 0 < np.median(x) < 1e6:
+        return f"东坐标不带带号（{middle}），坐标系 {name} 却要求以带号 {zone[1] // 1e6:.0f} 开头{fits}", remedy
+    return f"坐标（{middle}）在坐标系 {name} 的适用范围之外{fits}", remedy
+
+
+def _mostly(rows: NDArray[np.bool_]) -> bool:
+    return bool(rows.mean() >= 0.5)
+
+
+def _in_china(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return (lon >= CHINA_LON[0]) & (lon <= CHINA_LON[1]) & (lat >= CHINA_LAT[0]) & (lat <= CHINA_LAT[1])
+
+
+def _option(likely: list[str], crs: CRS) -> str | None:
+    """The options of the command line that would read the coordinates as the likely system."""
+    if not likely:
+        return None
+    code, swap = likely[0].split()[0], " --swap-axes" if "颠倒" in likely[0] else ""
+    if "…" in code:
+        zone = _gauss_kruger(crs)
+        if zone is None or zone[0] % 3 != 0 or not 75 <= zone[0] <= 135:
+            return None
+        code = f"EPSG:{4509 + zone[0] / 3:.0f}"
+    return f"--crs {code}{swap}"
+
+
+def _belongs(x: NDArray[np.float64], y: NDArray[np.float64], crs: CRS) -> NDArray[np.bool_]:
+    """Where a system is used, with room for districts that reach over the edge of their zone."""
+    lon, lat = x, y
+    inside = np.ones(len(x), dtype=bool)
+    if not crs.is_geographic:
+        base = crs.geodetic_crs
+        if base is None:
+            return inside
+        try:
+            there = _transformer(crs.to_wkt(), base.to_wkt())
+            lon, lat = there.transform(x, y)
+            back_x, back_y = there.transform(lon, lat, direction="INVERSE")
+        except ProjError:
+            return inside
+        # Coordinates beyond the projection come back as others, or not at all.
+        with np.errstate(invalid="ignore"):
+            inside = np.isfinite(lon) & (np.abs(back_x - x) < 1000) & (np.abs(back_y - y) < 1000)
+    west, south, east, north = _area(crs)
+    return inside & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+
+
+def _area(crs: CRS) -> tuple[float, float, float, float]:
+    margin = 3.0
+    west, south, east, north = -180.0, -90.0, 180.0, 90.0
+    name = crs_name(crs)
+    known = CRS.from_user_input(name).area_of_use if name.startswith("EPSG:") else crs.area_of_use
+    zone = _gauss_kruger(crs)
+    if zone is not None:
+        # A 6-degree zone reaches 3 degrees to either side; districts keep one system across a border.
+        west, east = zone[0] - 4.5, zone[0] + 4.5
+        south, north = (CHINA_LAT[0], CHINA_LAT[1] + margin) if _is_cgcs2000(crs) else (-90.0, 90.0)
+    elif _is_cgcs2000(crs):
+        west, east, south, north = CHINA_LON[0] - margin, CHINA_LON[1] + margin, CHINA_LAT[0], CHINA_LAT[1] + margin
+    elif known is not None and known.west <= known.east:
+        west, south = max(known.west - margin, -180), max(known.south - margin, -90)
+        east, north = min(known.east + margin, 180), min(known.north + margin, 90)
+    return west, south, east, north

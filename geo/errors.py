@@ -61,3 +61,19 @@ class StoreUnreachable(LianpianError):
     kind = "store-unreachable"
     status = 503
     exit_code = 5
+
+
+class Busy(LianpianError):
+    """So many of these jobs run already that another has to wait; the caller may try again."""
+
+    kind = "busy"
+    status = 503
+    exit_code = 1
+
+
+class Forbidden(LianpianError):
+    """Something that this service does not do for anybody who asks over the network."""
+
+    kind = "forbidden"
+    status = 403
+    exit_code = 1

@@ -1,12 +1,12 @@
-"""The main job in the order in which a planner would tell it: import, findings, plots, sites, store."""
+"""The main job in the order in which a planner would tell it: findings, plots, sites, store (import: ``importing``)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
@@ -15,13 +15,12 @@ import pandas as pd
 import shapely
 
 from geo.errors import InvalidParameter
+from geo.importing import standing_loads
 from geo.land.efficiency import assess_inefficiency, subject_to_inefficiency
 from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS, RULE_TITLES
 from geo.land.idle import assess_idle, subject_to_idle
 from geo.land.rules import RuleSet
-from geo.layers.profiles import Profile, apply_profile, plain_profile
-from geo.layers.quality import Checked, check
-from geo.layers.reading import SourceLayer
+from geo.layers.land_use_codes import land_and_sea_codes
 from geo.matching.sites import build_sites
 from geo.plots.composition import built_area_m2, level_share
 from geo.plots.parameters import PlotRules
@@ -31,85 +30,6 @@ from geo.units import mu
 
 _CHINA = ZoneInfo("Asia/Shanghai")
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A load ready to be stored, with its rows."""
-
-    load: Load
-    checked: Checked
-
-
-def prepare_load(source: SourceLayer, profile: Profile, *, data_date: str | None = None) -> Imported:
-    """Map and check one source layer; nothing is written.
-
-    Raises
-    ------
-    InvalidInput
-        A column that the profile or the layer needs is missing.
-    """
-    mapped = apply_profile(source, profile)
-    checked = check(mapped, profile.layer, profile.duplicate_key)
-    now = datetime.now(_CHINA)
-    load = Load(
-        load_id=f"L{now:%Y%m%d%H%M%S%f}-{profile.layer}",
-        layer=profile.layer,
-        file_name=source.file_name,
-        sha256=source.sha256,
-        profile=profile.name,
-        source_crs=_crs_name(source),
-        loaded_at=now.isoformat(timespec="seconds"),
-        data_date=data_date,
-        read=len(source.frame),
-        stored=len(checked.features),
-        repaired=checked.repaired,
-        quarantined=len(checked.quarantine),
-        report=checked.report,
-    )
-    table = checked.quarantine.assign(
-        load_id=load.load_id, row_id=[f"{load.load_id}/{row}" for row in checked.quarantine["source_row"]]
-    )
-    return Imported(load, Checked(checked.features, table, checked.repaired, checked.report))
-
-
-def _crs_name(source: SourceLayer) -> str:
-    if source.crs is None:
-        return ""
-    authority = source.crs.to_authority()
-    return ":".join(authority) if authority else source.crs.name
-
-
-def prepare_loads(
-    sources: list[SourceLayer],
-    profile_of: Callable[[SourceLayer], Profile] | None = None,
-    *,
-    data_date: str | None = None,
-    progress: Progress = lambda step: None,
-) -> list[Imported]:
-    """Map and check layers by their profiles (by their own names where none is given); nothing is written."""
-    prepared = []
-    for source in sources:
-        progress(f"检查 {source.name}")
-        profile = profile_of(source) if profile_of else plain_profile(source.name)
-        prepared.append(prepare_load(source, profile, data_date=data_date))
-    return prepared
-
-
-def store_loads(
-    store: Store,
-    prepared: list[Imported],
-    mode: Literal["replace", "append"] = "replace",
-    progress: Progress = lambda step: None,
-) -> list[Load]:
-    """Store prepared layers, each in its own transaction."""
-    loads = []
-    for item in prepared:
-        progress(f"写入 {item.load.layer}")
-        load = replace(item.load, report={**item.load.report, "mode": mode})
-        store.write_load(load, item.checked.features, item.checked.quarantine, mode)
-        loads.append(load)
-    return loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +162,7 @@ def eligible_parcels(
     wanted = rules.eligible
     chosen = np.ones(len(parcels), dtype=bool)
     if wanted.land_use:
-        chosen &= parcels["land_use"].fillna("").astype(str).str.startswith(wanted.land_use).to_numpy()
+        chosen &= pd.Series(land_and_sea_codes(parcels)).str.startswith(wanted.land_use).to_numpy(dtype=bool)
     if wanted.planned_land_use:
         if zoning is None:
             raise InvalidParameter(
@@ -300,15 +220,6 @@ def summarise(
         "balance": {name: round(value, 3) for name, value in found.balance.items()},
         "unassessed_barriers": list(found.unassessed_barriers),
     }
-
-
-def standing_loads(loads: list[Load]) -> list[Load]:
-    """The loads whose rows are in the store: for each layer the last that replaced it and what was appended since."""
-    standing: dict[str, list[Load]] = {}
-    for load in loads:
-        before = standing.get(load.layer, []) if load.report.get("mode") == "append" else []
-        standing[load.layer] = [*before, load]
-    return [load for kept in standing.values() for load in kept]
 
 
 ANALYSED_LAYERS = ("parcels", "delays", "buildings", "zoning", "control_lines", "barriers", "terminals")

@@ -7,7 +7,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import Geod
+from pyproj import CRS, Geod
 
 from geo import crs
 from geo.errors import InvalidParameter
@@ -115,3 +115,101 @@ def test_what_coordinates_say_of_their_system(bounds: tuple[float, float, float,
 
 def test_coordinates_of_elsewhere_fit_nothing() -> None:
     assert crs.candidates_in_china((-76.7, 39.2, -76.5, 39.4)) == []
+
+
+def boxes(x: float, y: float, rows: int = 20) -> np.ndarray:
+    corner = np.column_stack([x + np.arange(rows) / 100, np.full(rows, y)])
+    return np.column_stack([corner, corner + 0.001])
+
+
+EAST_M, NORTH_M = 512_345.0, 3_350_000.0
+
+
+@pytest.mark.parametrize(
+    ("stated", "x", "y", "message", "remedy"),
+    [
+        ("EPSG:4549", 4e7 + EAST_M, NORTH_M, "带有带号", "--crs EPSG:4528"),
+        ("EPSG:4509", 2.0e7 + EAST_M, NORTH_M, "带有带号", "--crs EPSG:4498"),
+        ("EPSG:4528", EAST_M, NORTH_M, "不带带号", "--crs EPSG:4549"),
+        ("EPSG:4498", EAST_M, NORTH_M, "不带带号", "--crs EPSG:4548"),
+        ("EPSG:4527", 4e7 + EAST_M, NORTH_M, "适用范围之外", "--crs EPSG:4528"),
+        ("EPSG:4549", NORTH_M, EAST_M, "先北后东", "--swap-axes"),
+        ("EPSG:4528", NORTH_M, 4e7 + EAST_M, "先北后东", "--swap-axes"),
+        ("EPSG:4549", NORTH_M, 4e7 + EAST_M, "颠倒", "--crs EPSG:4528 --swap-axes"),
+        ("EPSG:4490", 30.2, 120.1, "先纬度后经度", "--swap-axes"),
+        ("EPSG:4326", 40.0, 80.0, "先纬度后经度", "--swap-axes"),
+        ("EPSG:4326", 4e7 + EAST_M, NORTH_M, "超出经纬度范围", "--crs EPSG:4528"),
+        ("EPSG:4549", 120.1, 30.2, "像经纬度", "--crs EPSG:4490"),
+        ("EPSG:3857", 4e7 + EAST_M, NORTH_M, "适用范围之外", "--crs EPSG:4528"),
+        ("EPSG:4490", -76.6, 39.3, "适用范围之外", "--crs"),
+    ],
+)
+def test_coordinates_that_contradict_their_system(stated: str, x: float, y: float, message: str, remedy: str) -> None:
+    found = crs.contradiction(boxes(x, y), CRS.from_user_input(stated))
+    assert found is not None
+    assert message in found[0]
+    assert remedy in found[1]
+
+
+@pytest.mark.parametrize(
+    ("stated", "x", "y"),
+    [
+        ("EPSG:4490", 120.1, 30.2),
+        ("EPSG:4490", 112.0, 4.0),  # the southern islands
+        ("EPSG:4549", EAST_M, NORTH_M),
+        ("EPSG:4549", 300_000.0, NORTH_M),  # a district that reaches over the edge of its zone
+        ("EPSG:4528", 4e7 + EAST_M, NORTH_M),
+        ("EPSG:4498", 2e7 + EAST_M, NORTH_M),
+        ("EPSG:3857", 13_370_000.0, 3_500_000.0),
+        ("EPSG:4326", -76.6, 39.3),
+        ("EPSG:2804", 430_000.0, 180_000.0),
+        ("EPSG:3826", 296_545.0, 2_770_000.0),
+        ("+proj=tmerc +lat_0=0 +lon_0=117.5 +k=1 +x_0=500000 +y_0=0 +ellps=GRS80", EAST_M, NORTH_M),
+    ],
+)
+def test_coordinates_that_fit_their_system(stated: str, x: float, y: float) -> None:
+    assert crs.contradiction(boxes(x, y), CRS.from_user_input(stated)) is None
+
+
+def test_most_rows_decide() -> None:
+    good, bad = boxes(EAST_M, NORTH_M, 20), boxes(NORTH_M, EAST_M, 20)
+    nothing = np.full((5, 4), np.nan)
+    stated = CRS.from_epsg(4549)
+    assert crs.contradiction(np.vstack([good, bad[:3], nothing]), stated) is None
+    assert crs.contradiction(np.vstack([good[:3], bad, nothing]), stated) is not None
+    assert crs.contradiction(nothing, stated) is None
+
+
+ESRI = (
+    'PROJCS["{name}",GEOGCS["GCS_China_Geodetic_Coordinate_System_2000",DATUM["D_China_2000",'
+    'SPHEROID["CGCS2000",6378137.0,298.257222101]],PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]],'
+    'PROJECTION["Gauss_Kruger"],PARAMETER["False_Easting",{east}],PARAMETER["False_Northing",0.0],'
+    'PARAMETER["Central_Meridian",{lon}],PARAMETER["Scale_Factor",1.0],PARAMETER["Latitude_Of_Origin",0.0],'
+    'UNIT["Meter",1.0]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "lon", "east", "known"),
+    [
+        ("CGCS2000_3_Degree_GK_Zone_39", 117, 39_500_000, "EPSG:4527"),
+        ("CGCS2000_3_Degree_GK_CM_117E", 117, 500_000, "EPSG:4548"),
+        ("CGCS2000_GK_Zone_20", 117, 20_500_000, "EPSG:4498"),
+        ("CGCS2000_GK_CM_117E", 117, 500_000, "EPSG:4509"),
+        ("2000国家大地坐标系 3度带 第40带", 120, 40_500_000, "EPSG:4528"),
+        ("2000国家大地坐标系 中央经线120", 120, 500_000, "EPSG:4549"),
+        ("某市城建坐标系", 117.5, 500_000, "某市城建坐标系"),
+    ],
+)
+def test_names_of_systems(name: str, lon: float, east: float, known: str) -> None:
+    assert crs.crs_name(CRS.from_wkt(ESRI.format(name=name, lon=float(lon), east=float(east)))) == known
+
+
+def test_the_middle_of_a_layer_hides_a_wild_row() -> None:
+    wild = np.vstack([boxes(120, 30, 99), [[0.0, 0.0, 1e8, 1e8]]])
+    west, south, east, north = crs.typical_bounds(wild)  # type: ignore[misc]
+    assert west >= 120
+    assert south >= 29
+    assert east < 122
+    assert north < 31
+    assert crs.typical_bounds(np.full((2, 4), np.nan)) is None

@@ -27,7 +27,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-node.lock")
 GROUND = {"geo.units", "geo.crs", "geo.errors"}
 LAYERS = GROUND | {"geo.layers"}
 FINDERS = {"geo.land", "geo.plots", "geo.logistics"}
-GEO = LAYERS | FINDERS | {"geo.matching", "geo.store"}
+GEO = LAYERS | FINDERS | {"geo.matching", "geo.store", "geo.importing", "geo.exporting"}
 MAY_KNOW = {
     "geo": GEO,
     "geo.units": GROUND,
@@ -39,6 +39,8 @@ MAY_KNOW = {
     "geo.plots": LAYERS,
     "geo.logistics": LAYERS,
     "geo.matching": LAYERS | FINDERS,
+    "geo.importing": LAYERS | {"geo.store"},
+    "geo.exporting": LAYERS | {"geo.store", "geo.importing"},
     "geo.pipeline": GEO,
     "data": GEO | {"geo.pipeline"},
     "maps": GEO | {"geo.pipeline", "data"},

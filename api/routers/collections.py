@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -9,7 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.dependencies import BaseUrlDep, BboxDep, LimitDep, StoreDep, known_parameters
 from api.features import feature_collection, one_feature
-from geo.errors import NotFound
+from geo.errors import InvalidParameter, NotFound
+from geo.layers.filters import Filter, parse_filter
 from geo.layers.schema import LAYERS, Layer
 from geo.store.base import Query as LayerQuery
 from geo.store.base import Store
@@ -21,7 +24,7 @@ CONFORMS_TO = [
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
 ]
-_ITEM_PARAMETERS = frozenset({"bbox", "limit", "after", "f"})
+_ITEM_PARAMETERS = frozenset({"bbox", "limit", "after", "f", "filter", "filter-lang"})
 
 
 def landing_page(base_url: str) -> dict[str, Any]:
@@ -71,11 +74,14 @@ def items(
     layer: str, request: Request, store: StoreDep, base_url: BaseUrlDep, bbox: BboxDep, limit: LimitDep = 1000,
     after: Annotated[str | None, Query(max_length=200, description="上一页最后一条的编号")] = None,
     f: Annotated[str, Query(pattern="^(json|geojson)$")] = "geojson",
+    filter: Annotated[str | None, Query(max_length=8192, description="条件（CQL2）")] = None,
+    filter_lang: Annotated[str, Query(alias="filter-lang", pattern="^cql2-(text|json)$")] = "cql2-text",
 ) -> Response:  # fmt: skip
     """A page of features in ascending order of their key; ``next`` leads on from the last key."""
     known_parameters(request, _ITEM_PARAMETERS)
     kind = _known(layer)
-    found = store.read(LayerQuery(layer, bbox=bbox, limit=limit + 1, after=after))
+    wanted = LayerQuery(layer, bbox=bbox, filter=_filter(filter, filter_lang, kind))
+    found = store.read(replace(wanted, limit=limit + 1, after=after))
     page = found.iloc[:limit]
     here = f"{base_url}/collections/{layer}/items"
     asked = {name: value for name, value in request.query_params.items() if name != "after"}
@@ -86,9 +92,7 @@ def items(
     if len(found) > limit:
         following = urlencode({**asked, "after": str(page[kind.key].iloc[-1])})
         links.append({"rel": "next", "type": GEOJSON, "href": f"{here}?{following}"})
-    body = feature_collection(
-        page, kind.key, numberReturned=len(page), numberMatched=store.count(LayerQuery(layer, bbox=bbox)), links=links
-    )
+    body = feature_collection(page, kind.key, numberReturned=len(page), numberMatched=store.count(wanted), links=links)
     return Response(body, media_type=GEOJSON, headers={"Content-Crs": f"<{CRS84}>"})
 
 
@@ -107,6 +111,18 @@ def item(layer: str, key: str, store: StoreDep, base_url: BaseUrlDep) -> Respons
     return Response(
         one_feature(found, kind.key, links=links), media_type=GEOJSON, headers={"Content-Crs": f"<{CRS84}>"}
     )
+
+
+def _filter(text: str | None, language: str, layer: Layer) -> Filter | None:
+    if text is None:
+        return None
+    if language == "cql2-text":
+        return parse_filter(text, layer)
+    try:
+        expression = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameter("filter 不是 JSON", where="filter", remedy="请检查 filter-lang") from error
+    return parse_filter(expression, layer)
 
 
 def _known(layer: str) -> Layer:

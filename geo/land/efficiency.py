@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from geo.land.calendar import NEVER, add_months, days
 from geo.land.findings import empty_findings, evidence_of, findings_frame
 from geo.land.rules import PlotRatio, RuleSet, StoppedMonths, TaxPerMu
+from geo.layers.land_use_codes import land_and_sea_codes
 from geo.units import M2_PER_MU
 
 _OPERATING = ("completed", "producing", "stopped")
@@ -31,7 +32,7 @@ def in_operation(parcels: pd.DataFrame, land_uses: tuple[str, ...]) -> NDArray[n
     Without a status, figures of operation are a reason to look, not a proof: what is below a threshold there is not
     assessed, and says that the status is missing.
     """
-    covered = parcels["land_use"].fillna("").astype(str).str.startswith(land_uses)
+    covered = pd.Series(land_and_sea_codes(parcels), index=parcels.index).str.startswith(land_uses)
     operating = parcels["status"].isna() & parcels[list(_FIGURES)].notna().any(axis=1)
     return ((parcels["status"].isin(_OPERATING) | operating) & covered).to_numpy(dtype=bool)
 

@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from geo import crs
+from geo.layers.attribute_checks import ValueWarning, attribute_warnings
+from geo.layers.coverage import COVERAGE_LAYERS, CoverageReport, measure_coverage
 from geo.layers.profiles import Mapped, plain_value
+from geo.layers.quality_rules import QualityRules
+from geo.layers.repair import Repaired, identical, repair
 from geo.layers.schema import LAYERS, Layer
-
-_DIMENSION = {"polygon": 2, "line": 1, "point": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """Rows that may be stored (EPSG:4490) and rows that may not; ``read == len(features) + len(quarantine)``.
 
-    ``report`` holds the counts: ``repaired`` reason -> rows, ``quarantined`` reason -> rows, ``notes`` of the mapping.
+    ``report`` holds JSON types only: ``repaired`` reason -> rows, ``quarantined`` reason -> rows, ``notes`` of the
+    mapping, ``warnings`` (``ValueWarning`` as dicts: values stored as they are although they cannot be right),
+    ``identical`` geometries, ``coverage`` (figures, or ``None`` where the layer is none) and ``rules``. ``coverage``
+    carries the places of the worst faults for a map.
     """
 
     features: gpd.GeoDataFrame | pd.DataFrame
     quarantine: gpd.GeoDataFrame
     repaired: int
     report: dict[str, Any]
+    coverage: CoverageReport | None = None
 
 
-def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", "number"] = "quarantine") -> Checked:
+def check(
+    mapped: Mapped,
+    layer_name: str,
+    duplicate_key: Literal["quarantine", "number"] = "quarantine",
+    *,
+    rules: QualityRules | None = None,
+    data_date: str | None = None,
+) -> Checked:
     """Check and repair mapped rows and bring them into EPSG:4490.
 
     Parameters
@@ -39,46 +54,79 @@ def check(mapped: Mapped, layer_name: str, duplicate_key: Literal["quarantine", 
     layer_name : canonical layer
     duplicate_key : what becomes of a row whose key was there before: quarantined, or stored as ``key#2`` (condominium
         stacks share one key in some cadastres)
+    rules : tolerances
+    data_date : the day (ISO) that the data describe; dates are held against it
     """
+    rules = rules or QualityRules()
     layer = LAYERS[layer_name]
-    frame = mapped.frame.reset_index(drop=True)
-    count = len(frame)
-    why = np.full(count, None, dtype=object)
-    done = np.full(count, None, dtype=object)
-
-    def quarantine(rows: Any, reason: str) -> None:
-        mask = np.asarray(rows, dtype=bool) & pd.isna(why)
-        why[mask] = reason
-
+    frame, notes = mapped.frame.reset_index(drop=True), dict(mapped.notes)
+    why = np.full(len(frame), None, dtype=object)
+    done = np.full(len(frame), None, dtype=object)
+    geometry: NDArray[np.object_] | None = None
+    mended: Repaired | None = None
+    if isinstance(frame, gpd.GeoDataFrame):
+        if layer.geometry is not None:
+            mended = repair(np.asarray(frame.geometry.array), frame.crs, layer.geometry, rules)
+            geometry, why, done = mended.geometry, mended.why, mended.done
+            if mended.elsewhere:
+                notes["geometry"] = {"在坐标系适用范围之外（整层如此，未隔离）": mended.elsewhere}
+        elif len(frame):
+            notes["geometry"] = {"该图层不存几何（未保留）": int(frame.geometry.notna().sum())}
+        frame = pd.DataFrame(frame.drop(columns=frame.geometry.name))
     for row, reason in mapped.faults.items():
         why[row] = reason
-    geometry = np.full(count, None, dtype=object)
-    if layer.geometry is not None:
-        geometry = np.asarray(frame.geometry.array)
-        geometry = _geometry(geometry, frame, layer, quarantine, done)
-    key = frame[layer.key].astype(object)
-    quarantine(key.isna(), f"缺少{layer.field(layer.key).zh}")
-    again = key.where(pd.isna(why)).groupby(key).cumcount().to_numpy() if count else np.empty(0)
-    repeated = (again > 0) & pd.isna(why) & key.notna().to_numpy()
-    if duplicate_key == "quarantine":
-        quarantine(repeated, f"{layer.field(layer.key).zh}重复")
-    else:
-        frame.loc[repeated, layer.key] = _numbered(key[repeated], set(key.dropna()))
-        done[repeated] = "重复的键已编号"
 
-    stored = pd.isna(why)
-    if layer.geometry is not None:
-        frame = gpd.GeoDataFrame(frame.drop(columns=frame.geometry.name), geometry=geometry, crs=crs.STORAGE_CRS)
-    features = frame[stored].reset_index(drop=True)
-    if layer.name == "parcels":
-        features["area_m2"] = crs.ellipsoidal_area(np.asarray(features.geometry.array))
-    repaired = done[stored & pd.notna(done)]
+    kept = why == None  # noqa: E711  (element by element)
+    key = frame[layer.key].astype(object)
+    keyless = key.isna().to_numpy()
+    why[kept & keyless] = f"缺少{layer.field(layer.key).zh}"
+    kept &= ~keyless
+    again = kept.copy()
+    again[kept] = key[kept].duplicated()
+    if duplicate_key == "quarantine":
+        why[again] = f"{layer.field(layer.key).zh}重复"
+        kept &= ~again
+    elif again.any():
+        frame.loc[again, layer.key] = _numbered(key[again], set(key[~keyless]))
+        said = "重复的键已编号"
+        done[again] = [said if before is None else f"{before}；{said}" for before in done[again]]
+
+    features: gpd.GeoDataFrame | pd.DataFrame = frame[kept].reset_index(drop=True)
+    if geometry is not None:
+        shapes = geometry[kept]
+        if layer.name == "parcels":
+            features["area_m2"] = crs.ellipsoidal_area(shapes)
+        features = gpd.GeoDataFrame(features, geometry=shapes, crs=crs.STORAGE_CRS)
+    source_row = np.flatnonzero(kept) + 1
+    warnings = attribute_warnings(features, layer, source_row, rules, data_date)
+    stacked: dict[str, Any] | None = None
+    coverage: CoverageReport | None = None
+    if mended is not None and geometry is not None:
+        keys = features[layer.key].to_numpy(dtype=object)
+        warnings += _area_warnings(mended, kept, key, features, layer, rules)
+        group = identical(shapes)
+        stacked = _stacked(group, keys, rules)
+        if layer.name in COVERAGE_LAYERS and rules.coverage is not None:
+            # Identical polygons are told above; here they are one, or a tower of flats would be thousands of pairs.
+            first = np.ones(len(group), dtype=bool)
+            first[group >= 0] = ~pd.Series(group[group >= 0]).duplicated().to_numpy()
+            area = features["area_m2"].to_numpy(dtype=float)[first] if layer.name == "parcels" else None
+            coverage = measure_coverage(shapes[first], rules.coverage, keys=keys[first], area_m2=area)
+    repaired = done[kept & (done != None)]  # noqa: E711
     report = {
-        "repaired": pd.Series(repaired, dtype=object).value_counts().to_dict(),
-        "quarantined": pd.Series(why[~stored], dtype=object).value_counts().to_dict(),
-        "notes": mapped.notes,
+        "repaired": _counts(repaired),
+        "quarantined": _counts(why[~kept]),
+        "notes": notes,
+        "warnings": [warning.as_dict() for warning in warnings],
+        "identical": stacked,
+        "coverage": coverage.as_dict() if coverage else None,
+        "rules": asdict(rules),
     }
-    return Checked(features, _quarantined(mapped.frame, ~stored, why, layer), len(repaired), report)
+    return Checked(features, quarantined_rows(mapped.frame, ~kept, why, layer), len(repaired), report, coverage)
+
+
+def _counts(reasons: NDArray[np.object_]) -> dict[str, int]:
+    return {str(reason): int(count) for reason, count in pd.Series(reasons, dtype=object).value_counts().items()}
 
 
 def _numbered(repeated: pd.Series, taken: set[str]) -> list[str]:
@@ -95,48 +143,75 @@ def _numbered(repeated: pd.Series, taken: set[str]) -> list[str]:
     return names
 
 
-def _geometry(geometry: Any, frame: Any, layer: Layer, quarantine: Any, done: Any) -> Any:
-    missing = shapely.is_missing(geometry) | shapely.is_empty(geometry)
-    quarantine(missing, "没有几何")
-    bounds = shapely.bounds(geometry)
-    quarantine(~missing & ~np.isfinite(bounds).all(axis=1), "坐标不是有限数")
-    moved = crs.reproject(geometry, frame.crs, crs.STORAGE_CRS)
-    bounds = shapely.bounds(moved)
-    outside = ~missing & ~(
-        np.isfinite(bounds).all(axis=1) & (bounds[:, 0] >= -180) & (bounds[:, 2] <= 180)
-        & (bounds[:, 1] >= -90) & (bounds[:, 3] <= 90)
-    )  # fmt: skip
-    quarantine(outside, "坐标超出坐标系范围")
-    good = ~missing & ~outside
-    invalid = good & ~shapely.is_valid(moved)
-    if invalid.any():
-        reason = shapely.is_valid_reason(moved[invalid])
-        # "structure" keeps shells and holes as they were meant; "linework" would turn overlaps into holes.
-        moved[invalid] = shapely.make_valid(moved[invalid], method="structure", keep_collapsed=False)
-        done[invalid] = [f"几何已修复：{text.split('[')[0].strip()}" for text in reason]
-    if layer.geometry in _DIMENSION:
-        wanted = _DIMENSION[layer.geometry]
-        mixed = good & (shapely.get_type_id(moved) == shapely.GeometryType.GEOMETRYCOLLECTION)
-        for row in np.flatnonzero(mixed):
-            parts = shapely.get_parts(moved[row])
-            kept = parts[shapely.get_dimensions(parts) == wanted]
-            moved[row] = shapely.union_all(kept) if len(kept) else None
-            done[row] = "混合几何中只保留面（线、点）部分"
-        other = good & (shapely.is_empty(moved) | (shapely.get_dimensions(moved) != wanted))
-        quarantine(other, f"几何类型不符（需要{ {0: '点', 1: '线', 2: '面'}[wanted] }）")
-    return moved
+def _area_warnings(
+    mended: Repaired,
+    kept: NDArray[np.bool_],
+    key: pd.Series,
+    features: pd.DataFrame,
+    layer: Layer,
+    rules: QualityRules,
+) -> list[ValueWarning]:
+    """Repairs that changed the area, and polygons that are hardly there."""
+    found = []
+
+    def warn(kind: str, zh: str, limit: str, examples: list[tuple[str, str, int]], count: int) -> None:
+        told = tuple({"key": name, "value": value, "source_row": row} for name, value, row in examples)
+        found.append(ValueWarning(kind, "geometry", zh, limit, "m2", count, told))
+
+    there = kept[mended.rows]
+    rows, before, after = mended.rows[there], mended.before_m2[there], mended.after_m2[there]
+    share = np.abs(after - before) / np.maximum(np.maximum(before, after), 1e-9)
+    worst = np.flatnonzero(share > rules.repair_area_share)
+    if len(worst):
+        chosen = worst[np.argsort(-np.abs(after - before)[worst], kind="stable")][: rules.examples]
+        examples = [
+            (str(key[rows[at]]), f"修复前 {before[at]:.2f}，修复后 {after[at]:.2f}", int(rows[at]) + 1) for at in chosen
+        ]
+        limit = f"修复使面积变化不超过 {rules.repair_area_share:.0%}"
+        warn("area_changed_by_repair", "面积变化", limit, examples, len(worst))
+    if "area_m2" in features:
+        area = features["area_m2"].to_numpy(dtype=float)
+        tiny = np.flatnonzero(area < rules.tiny_area_m2)
+        if len(tiny):
+            row = np.flatnonzero(kept)
+            keys = features[layer.key].to_numpy()
+            examples = [(str(keys[at]), f"{area[at]:.4f}", int(row[at]) + 1) for at in tiny[: rules.examples]]
+            warn("tiny_area", "面积极小", f"不小于 {rules.tiny_area_m2:g} 平方米", examples, len(tiny))
+    return found
 
 
-def _quarantined(frame: Any, rows: Any, why: Any, layer: Layer) -> gpd.GeoDataFrame:
+def _stacked(group: NDArray[np.intp], keys: NDArray[np.object_], rules: QualityRules) -> dict[str, Any]:
+    """Geometries that are there more than once: groups, rows in them, the keys of the first groups."""
+    rows = np.flatnonzero(group >= 0)
+    number = group[rows]
+    count = int(number.max()) + 1 if len(number) else 0
+    examples = [
+        [str(name) for name in keys[rows[number == at]][: rules.examples]] for at in range(min(count, rules.examples))
+    ]
+    return {"groups": count, "rows": len(rows), "surplus": len(rows) - count, "examples": examples}
+
+
+def quarantined_rows(frame: Any, rows: NDArray[np.bool_], why: NDArray[np.object_], layer: Layer) -> gpd.GeoDataFrame:
+    """Rows that may not be stored, as the quarantine keeps them.
+
+    Parameters
+    ----------
+    frame : all mapped rows, geometry in the source's system
+    rows : (n,) which of them
+    why : (n,) object array, the reason in Chinese
+    layer : the layer that they were meant for
+    """
     chosen = frame[rows]
     index = np.flatnonzero(rows)
     attributes = chosen.drop(columns=chosen.geometry.name) if isinstance(chosen, gpd.GeoDataFrame) else chosen
     records = attributes.astype(object).where(attributes.notna(), None).to_dict("records")
     geometry = np.full(len(chosen), None, dtype=object)
     if isinstance(chosen, gpd.GeoDataFrame) and len(chosen):
-        geometry = crs.reproject(np.asarray(chosen.geometry.array), chosen.crs, crs.STORAGE_CRS)
-        finite = np.isfinite(shapely.bounds(geometry)).all(axis=1) | shapely.is_missing(geometry)
-        geometry[~finite] = None
+        # As it was, faults included, wherever its coordinates are numbers.
+        geometry = np.asarray(chosen.geometry.array).copy()
+        geometry[~_finite(geometry)] = None
+        geometry = crs.reproject(geometry, chosen.crs, crs.STORAGE_CRS)
+        geometry[~_finite(geometry)] = None
     table = pd.DataFrame(
         {
             "layer": layer.name,
@@ -148,3 +223,64 @@ def _quarantined(frame: Any, rows: Any, why: Any, layer: Layer) -> gpd.GeoDataFr
         }
     )
     return gpd.GeoDataFrame(table, geometry=geometry, crs=crs.STORAGE_CRS)
+
+
+def _finite(geometry: NDArray[np.object_]) -> NDArray[np.bool_]:
+    xy, row = shapely.get_coordinates(geometry, return_index=True)
+    finite = np.ones(len(geometry), dtype=bool)
+    finite[row[~np.isfinite(xy).all(axis=1)]] = False
+    return finite
+
+
+_FAULT_ZH = {
+    "overlap": "重叠",
+    "gap": "缝隙",
+    "hole": "封闭小空隙",
+    "sliver": "狭长图形",
+    "unclean_border": "界线不重合",
+}
+
+
+def quarantine_frame_for_file(checked: Checked) -> gpd.GeoDataFrame:
+    """Quarantined rows as a layer to look at in QGIS: why, which row, and every attribute of the source as text.
+
+    Geometry is as it came (faults included) in EPSG:4490, missing where it has no usable coordinates. Columns:
+    ``layer``, ``source_row``, ``reason``, then canonical fields and source columns that have a value in any row; a
+    name that differs from another only in case gets ``_2``, for a GeoPackage does not tell them apart.
+    """
+    table = checked.quarantine
+    flat = [_flat(row) for row in table["extra"]]
+    out: dict[str, Any] = {name: table[name].tolist() for name in ("layer", "source_row", "reason")}
+    taken = {name.lower() for name in (*out, "fid", "geom", "geometry")}
+    for name in dict.fromkeys(name for row in flat for name in row):
+        column, number = name, 1
+        while column.lower() in taken:
+            number += 1
+            column = f"{name}_{number}"
+        taken.add(column.lower())
+        out[column] = pd.Series([row.get(name) for row in flat], dtype=object)
+    frame = pd.DataFrame(out, index=range(len(table)))
+    return gpd.GeoDataFrame(frame, geometry=np.asarray(table.geometry.array), crs=crs.STORAGE_CRS)
+
+
+def coverage_frame_for_file(checked: Checked) -> gpd.GeoDataFrame | None:
+    """The worst places of a coverage as a layer to look at in QGIS, ``None`` where none was measured."""
+    if checked.coverage is None:
+        return None
+    places = checked.coverage.places
+    return places.assign(kind_zh=places["kind"].map(_FAULT_ZH))
+
+
+def _flat(row: Any) -> dict[str, str]:
+    """Attributes of a quarantined row as text: its fields, and those that had no field beside them."""
+    found: dict[str, str] = {}
+    for name, value in (row or {}).items():
+        if name == "extra" and isinstance(value, dict):
+            found |= {inner: _text(content) for inner, content in value.items() if inner not in found}
+        else:
+            found[name] = _text(value)
+    return found
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)

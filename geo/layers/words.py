@@ -4,15 +4,37 @@ from __future__ import annotations
 
 # Words in coded fields: canonical word -> (Chinese, other spellings that sources use).
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "tenure": {"state": ("国有", "G", "10", "20"), "collective": ("集体", "J", "30")},
-    "supply_kind": {"grant": ("出让",), "allocation": ("划拨",), "lease": ("租赁",)},
+    # The two-digit codes are those of QSXZ in the land survey.
+    "tenure": {
+        "state": ("国有", "国有土地", "国有土地使用权", "国有土地所有权", "国家所有", "G", "10", "20", "21"),
+        "collective": (
+            "集体",
+            "集体土地",
+            "集体土地使用权",
+            "集体土地所有权",
+            "集体所有",
+            "J",
+            "30",
+            "31",
+            "32",
+            "33",
+            "34",
+            "40",
+            "41",
+        ),
+    },
+    "supply_kind": {
+        "grant": ("出让", "招拍挂出让", "招标出让", "拍卖出让", "挂牌出让", "协议出让", "有偿出让"),
+        "allocation": ("划拨", "行政划拨", "国有土地划拨"),
+        "lease": ("租赁", "国有土地租赁", "长期租赁"),
+    },
     "status": {
         "not_started": ("未动工", "未开工"),
-        "building": ("在建", "建设中"),
-        "suspended": ("停工",),
-        "completed": ("已竣工", "竣工"),
-        "producing": ("投产", "在产"),
-        "stopped": ("停产",),
+        "building": ("在建", "建设中", "已动工", "已开工", "动工", "开工"),
+        "suspended": ("停工", "停建", "中止建设"),
+        "completed": ("已竣工", "竣工", "建成", "已建成"),
+        "producing": ("投产", "在产", "已投产", "正常生产", "生产"),
+        "stopped": ("停产", "已停产", "关停"),
     },
     "stock_class": {
         "approved_unsupplied": ("批而未供",),
@@ -32,10 +54,10 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "foundation_kind": {"pit": ("深基坑",), "pile": ("桩基",), "other": ("其他",)},
     "control_lines.kind": {
-        "basic_farmland": ("永久基本农田", "YJJBNT"),
-        "ecological_redline": ("生态保护红线", "STBHHX"),
-        "urban_boundary": ("城镇开发边界", "CZKFBJ"),
-        "industrial_line": ("工业用地区块线", "GYQKX"),
+        "basic_farmland": ("永久基本农田", "YJJBNT", "YJJBNTHX", "JBNTBHTB"),
+        "ecological_redline": ("生态保护红线", "STBHHX", "STBHHX_LD", "STBHHX_HY"),
+        "urban_boundary": ("城镇开发边界", "CZKFBJ", "CSKFBJ"),
+        "industrial_line": ("工业用地区块线", "GYQKX", "GYQKX_SQ"),
     },
     "barriers.kind": {
         "motorway": ("高速公路",),
@@ -53,3 +75,8 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "network.mode": {"road": ("公路",), "rail": ("铁路",), "water": ("水路",)},
 }
+
+
+def words_of(layer: str, field: str) -> dict[str, tuple[str, ...]] | None:
+    """The words that a field may hold, each with its spellings; ``None`` where the field is free text."""
+    return WORDS.get(f"{layer}.{field}") or WORDS.get(field)

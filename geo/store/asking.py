@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from numbers import Integral, Real
@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from geo.errors import InvalidParameter, NotFound
+from geo.layers.filters import Filter, properties, unknown_field
 from geo.layers.schema import Field, Layer
 from geo.store.base import Bounds, Query, Scope
 from geo.store.tables import known_layer, quoted
@@ -44,11 +45,12 @@ class Question:
     conditions: tuple[Condition, ...] = ()
     box: Bounds | None = None
     limit: int | None = None
+    filter: Any = None  # normal form of geo.layers.filters
 
     @property
     def whole(self) -> bool:
         """Whether every row of the layer is wanted."""
-        return not self.conditions and self.box is None and self.limit is None
+        return not self.conditions and self.box is None and self.limit is None and self.filter is None
 
 
 def ask(query: Query, scope: Scope) -> Question:
@@ -60,7 +62,7 @@ def ask(query: Query, scope: Scope) -> Question:
         The layer does not exist or is outside the scope.
     InvalidParameter
         A field that the layer does not have (or that the scope hides), a value that its kind cannot have, a box that
-        is none.
+        is none, a filter of another layer.
     """
     layer = visible_layer(query.layer, scope)
     fields = {
@@ -91,13 +93,33 @@ def ask(query: Query, scope: Scope) -> Question:
         conditions=tuple(conditions),
         box=None if query.bbox is None else _box(query.bbox, layer),
         limit=_row_limit(query.limit),
+        filter=None if query.filter is None else _expression(query.filter, layer, fields),
     )
+
+
+def _expression(filter: Filter, layer: Layer, fields: Mapping[str, Field]) -> Any:
+    """The expression of a filter whose fields all may be seen."""
+    if filter.layer != layer.name:
+        raise InvalidParameter(
+            f"过滤条件属于图层“{filter.layer}”，不能用于“{layer.name}”", where="filter", remedy="请按图层解析过滤条件"
+        )
+    for name in sorted(properties(filter.expression)):
+        if name not in fields and not (name == "geom" and layer.geometry is not None):
+            raise unknown_field(layer, name, fields)
+    return filter.expression
 
 
 def ask_all(query: Query, scope: Scope) -> Question:
     """The question without page: what ``count`` counts."""
     question = ask(replace(query, limit=None, after=None), scope)
     return replace(question, columns=(question.layer.key,), geometry=False)
+
+
+def page_size(rows: int) -> int:
+    """How many rows a page of a stream has; ``InvalidParameter`` where that is no positive number."""
+    if isinstance(rows, bool) or not isinstance(rows, Integral) or rows < 1:
+        raise InvalidParameter(f"每页行数 {rows!r} 无效", where="rows", remedy="应为正整数")
+    return min(int(rows), 2**31 - 1)
 
 
 def visible_layer(name: str, scope: Scope) -> Layer:

@@ -8,7 +8,7 @@ same answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -19,6 +19,7 @@ from geo.layers.filters import Filter
 
 Bounds = tuple[float, float, float, float]
 Frame: TypeAlias = gpd.GeoDataFrame | pd.DataFrame
+Mode: TypeAlias = Literal["replace", "append", "update"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,15 @@ class Store(Protocol):
     def revision(self) -> str:
         """A token that changes with every committed load or run, and only then."""
 
-    def write_load(
-        self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Literal["replace", "append"] = "replace"
-    ) -> None:
+    def write_load(self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Mode = "replace") -> None:
         """Store the rows of one import, its quarantine and its record in one transaction.
 
         ``features`` holds the canonical columns of ``load.layer`` (missing ones are stored as null). ``replace`` takes
         the place of the layer's rows (and of its earlier quarantine); ``append`` adds and raises ``InvalidInput`` when
-        a key is there already. Nothing is written when anything fails.
+        a key is there already; ``update`` adds too, but a row whose key is there takes the place of that row as a whole
+        (a missing column becomes null), and the report of the load, as ``loads`` gives it back, has the counts
+        ``updated`` and ``added``. Append and update keep the quarantine of earlier loads. Nothing is written when
+        anything fails.
         """
 
     def write_run(self, run: Run, layers: Mapping[str, Frame]) -> None:
@@ -133,6 +135,19 @@ class Store(Protocol):
             The layer does not exist or is outside the scope.
         InvalidParameter
             A field that the layer does not have.
+        """
+
+    def stream(self, query: Query, scope: Scope = EVERYTHING, rows: int = 50_000) -> Iterator[Frame]:
+        """The rows of ``read`` in pages of at most ``rows``, all out of one snapshot, taken with the first page.
+
+        Memory holds a page, not the answer. Where no row answers there is one page without rows, so that the columns
+        are known. An iterator that is left early is to be closed (``contextlib.closing``), which ends the snapshot; the
+        store stays usable meanwhile, loads that are committed between two pages included.
+
+        Raises
+        ------
+        NotFound, InvalidParameter
+            As ``read``, at once and not with the first page; also where ``rows`` is not positive.
         """
 
     def count(self, query: Query, scope: Scope = EVERYTHING) -> int:

@@ -59,6 +59,11 @@ def from_blobs(blobs: Iterable[bytes | None]) -> NDArray[np.object_]:
         ) from error
 
 
+def body(blob: bytes) -> bytes:
+    """The WKB of one blob."""
+    return blob[_HEADER_OF_FLAGS[blob[3]] :]
+
+
 def envelope(blob: bytes | None) -> Bounds | None:
     """West, south, east, north of one blob; ``None`` where it is missing or empty."""
     if blob is None or blob[3] & _EMPTY:

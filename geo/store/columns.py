@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from geopandas.array import GeometryArray
 from numpy.typing import NDArray
@@ -96,20 +96,22 @@ def to_stored(layer: Layer, frame: Frame, fill: Mapping[str, str] | None = None)
     geometries = _geometries(layer, frame, geometry_name)
     if len(frame) == 0:
         return Rows(layer, (), (), geometries)
+    keys = _stored_values(layer, layer.field(layer.key), frame[layer.key]) if layer.key in frame.columns else None
+    order = _key_order(layer, keys)
     columns: dict[str, list[Any]] = {}
     for field in layer.fields:
         if field.name in frame.columns:
-            values = _stored_values(layer, field, frame[field.name])
+            # Sorted first: to take Python objects out of order costs more than to make them.
+            series = frame[field.name] if order is None else frame[field.name].take(order)
+            values = _stored_values(layer, field, series)
         elif fill and field.name in fill:
             values = [fill[field.name]] * len(frame)
         else:
             continue
         if field.name == layer.key or any(value is not None for value in values):
             columns[field.name] = values
-    order = _key_order(layer, columns.get(layer.key))
-    if order is not None:
-        columns = {name: [values[i] for i in order] for name, values in columns.items()}
-        geometries = None if geometries is None else geometries[order]
+    if geometries is not None and order is not None:
+        geometries = geometries[order]
     return Rows(layer, tuple(columns), tuple(columns.values()), geometries)
 
 
@@ -341,7 +343,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _key_order(layer: Layer, keys: list[Any] | None) -> list[int] | None:
+def _key_order(layer: Layer, keys: list[Any] | None) -> NDArray[np.int64] | None:
     """The order that sorts the keys, ``None`` where they are sorted; each must be there, once."""
     if keys is None or any(not key for key in keys):
         raise InvalidInput(
@@ -349,13 +351,13 @@ def _key_order(layer: Layer, keys: list[Any] | None) -> list[int] | None:
             where=f"{layer.name}.{layer.key}",
             remedy="每行都要有编号",
         )
-    # Python compares by code point, which is the order of the UTF-8 bytes too.
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    sorted_keys = [keys[i] for i in order]
-    twice = [a for a, b in pairwise(sorted_keys) if a == b]
-    if twice:
-        raise repeated_keys(layer, twice)
-    return None if sorted_keys == keys else order
+    texts = pa.array(keys, pa.string())
+    order = pc.sort_indices(texts)  # by the bytes of the UTF-8
+    ordered = texts.take(order)
+    again = pc.equal(ordered[1:], ordered[:-1])
+    if pc.any(again).as_py():
+        raise repeated_keys(layer, ordered[1:].filter(again).to_pylist())
+    return None if ordered.equals(texts) else order.to_numpy()
 
 
 def repeated_keys(layer: Layer, keys: Sequence[str]) -> InvalidInput:
@@ -388,9 +390,14 @@ def _geometries(layer: Layer, frame: Frame, geometry_name: str | None) -> NDArra
     allowed = _TYPES_OF.get(layer.geometry)
     if allowed is not None and not np.isin(shapely.get_type_id(geometries[there]), allowed).all():
         raise InvalidInput(f"图层“{layer.zh}”含有其他类型的几何", where=layer.name, remedy=f"应为 {layer.geometry}")
-    flat = shapely.force_2d(geometries)
+    flat = (
+        shapely.force_2d(geometries)
+        if shapely.has_z(geometries).any() or shapely.has_m(geometries).any()
+        else geometries
+    )
     coordinates, owner = shapely.get_coordinates(flat, return_index=True)
     if layer is QUARANTINE:  # its rows are wrong by right; only what a database could not hold is left out
+        flat = flat.copy()
         flat[np.unique(owner[~np.isfinite(coordinates).all(axis=1)])] = None
     elif not (np.abs(coordinates) <= (180.0, 90.0)).all():  # NaN and infinity fail too
         raise InvalidInput(f"图层“{layer.zh}”有坐标超出经纬度范围", where=layer.name, remedy="请检查坐标系与坐标轴顺序")

@@ -15,22 +15,26 @@ import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from geo.errors import InvalidInput, StoreUnreachable
 from geo.layers.schema import QUARANTINE, Layer
 from geo.store import geopackage_tables as tables
 from geo.store import rtree
-from geo.store.asking import Question, ask, ask_all, visible_layer, written
-from geo.store.base import EVERYTHING, Bounds, Frame, Load, Query, Run, Scope
-from geo.store.blobs import from_blobs, register_functions, to_blobs
-from geo.store.columns import Rows, from_stored, repeated_keys, to_stored
-from geo.store.lending import Lending
+from geo.store.asking import Question, ask, ask_all, page_size, visible_layer
+from geo.store.base import EVERYTHING, Bounds, Frame, Load, Mode, Query, Run, Scope
+from geo.store.blobs import register_functions, to_blobs
+from geo.store.columns import Rows, repeated_keys, to_stored
+from geo.store.geopackage_reading import better_by_key, frame_of, rows_sql, selection
+from geo.store.lending import Lending, pages_of
 from geo.store.records import (
     LOAD_COLUMNS,
     RUN_COLUMNS,
@@ -40,10 +44,11 @@ from geo.store.records import (
     record_values,
     run_from,
     runnable,
+    with_counts,
 )
 from geo.store.tables import quoted
 
-_MOST_BOUND = 30_000  # SQLite binds at most 32,766 values
+_REBUILD_SHARE = 10  # a row changed in the R-tree costs as much as ten when it is made anew
 _WAL_KEPT_BYTES = 64 * 1024 * 1024  # the log is cut back to this after a large import
 
 
@@ -77,21 +82,21 @@ class GeoPackageStore:
         ((token,),) = self._rows("SELECT store_id || '-' || revision FROM store_state")
         return str(token)
 
-    def write_load(
-        self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Literal["replace", "append"] = "replace"
-    ) -> None:
+    def write_load(self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Mode = "replace") -> None:
         """Store the rows of one import, its quarantine and its record in one transaction; see ``Store.write_load``."""
-        layer = loadable(load)
+        layer = loadable(load, mode)
         rows = to_stored(layer, features)
         apart = to_stored(QUARANTINE, quarantine, {"load_id": load.load_id, "layer": layer.name})
         check_balance(load, rows, apart)
         values = record_values(load)
         with self._transaction() as connection:
+            if mode == "update":
+                values = record_values(with_counts(load, **self._update(connection, rows)))
             self._record(connection, "loads", tuple(LOAD_COLUMNS), values)
             if mode == "replace":
                 self._replace(connection, rows)
                 connection.execute("DELETE FROM quarantine WHERE layer = ?", (layer.name,))
-            else:
+            elif mode == "append":
                 self._append(connection, rows)
             self._append(connection, apart)
 
@@ -108,11 +113,16 @@ class GeoPackageStore:
         """Rows of a layer in ascending order of its key; see ``Store.read``."""
         return self._answer(ask(query, scope))
 
+    def stream(self, query: Query, scope: Scope = EVERYTHING, rows: int = 50_000) -> Iterator[Frame]:
+        """The rows of ``read`` in pages out of one snapshot; see ``Store.stream``."""
+        return self._pages(ask(query, scope), page_size(rows))
+
     def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
         """How many rows ``read`` would give without ``limit`` and ``after``."""
         question = ask_all(query, scope)
-        source, values = _source(question)
-        ((number,),) = self._rows(f"SELECT count(*) FROM {source}", values)  # noqa: S608
+        chosen = selection(question)
+        with self._faults(), self._readers.borrowed() as connection, chosen.functions(connection):
+            ((number,),) = connection.execute(f"SELECT count(*) FROM {chosen.source}", chosen.values)  # noqa: S608
         return int(number)
 
     def bounds(self, layer: str, scope: Scope = EVERYTHING) -> Bounds | None:
@@ -151,43 +161,21 @@ class GeoPackageStore:
             return connection.execute(sql, values or ()).fetchall()
 
     def _answer(self, question: Question) -> Frame:
-        layer = question.layer
-        key = f"t.{quoted(layer.key)}"
-        source, values = _source(question, by_key=self._better_by_key(question))
-        wanted = [f"t.{quoted(name)}" for name in question.columns] + (["t.geom"] if question.geometry else [])
-        if question.limit is not None:
-            # Keys alone are sorted and cut; whole rows are fetched for the page only.
-            source = (
-                f"(SELECT t.fid AS page_fid FROM {source} ORDER BY {key} LIMIT ?) "  # noqa: S608
-                f"CROSS JOIN {quoted(layer.name)} AS t ON t.fid = page_fid"
-            )
-            values.append(question.limit)
-        sql = f"SELECT {', '.join(wanted)} FROM {source} ORDER BY {key}"  # noqa: S608
-        columns = list(zip(*self._rows(sql, values), strict=True)) or [()] * len(wanted)
-        geometries = from_blobs(columns.pop()) if question.geometry else None
-        return from_stored(layer, question.columns, columns, geometries)
+        with self._faults(), self._readers.borrowed() as connection:
+            chosen = selection(question, by_key=better_by_key(connection, question))
+            with chosen.functions(connection):
+                rows = connection.execute(*rows_sql(question, chosen)).fetchall()
+        return frame_of(question, rows)
 
-    def _better_by_key(self, question: Question) -> bool:
-        """Whether a page in a box is found sooner along the keys than by sorting all rows of the box.
-
-        With n rows of which the box holds a share p, the R-tree gives p·n rows to sort, a walk along the keys passes
-        limit/p rows. Either way the answer is the same.
-        """
-        if question.box is None or question.limit is None:
-            return False
-        name = question.layer.name
-        ((west, south, east, north, rows),) = self._rows(
-            f"SELECT min_x, min_y, max_x, max_y, (SELECT max(fid) FROM {quoted(name)}) "  # noqa: S608
-            "FROM gpkg_contents WHERE table_name = ?",
-            [name],
-        )
-        if west is None or rows is None:
-            return False
-        box = question.box
-        across = (min(box[2], east) - max(box[0], west)) / max(east - west, 1e-9)
-        along = (min(box[3], north) - max(box[1], south)) / max(north - south, 1e-9)
-        share = max(across, 0.0) * max(along, 0.0)
-        return bool(share * share * rows > max(question.limit, 1))
+    def _pages(self, question: Question, rows: int) -> Iterator[Frame]:
+        with self._faults(), self._readers.borrowed() as connection:
+            chosen = selection(question, by_key=better_by_key(connection, question))
+            connection.execute("BEGIN")  # one snapshot for all pages
+            # Left early, the iterator gives its connection back as if it had come to the end.
+            with suppress(GeneratorExit), chosen.functions(connection), closing(connection.cursor()) as cursor:
+                cursor.execute(*rows_sql(question, chosen))
+                yield from pages_of(cursor.fetchmany, rows, partial(frame_of, question))
+            connection.execute("ROLLBACK")
 
     def _open_reader(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -247,7 +235,7 @@ class GeoPackageStore:
         layer = rows.layer
         tables.drop_table(connection, layer)
         tables.create_table(connection, layer)
-        self._insert(connection, rows, first_fid=1)
+        self._insert(connection, rows, np.arange(1, len(rows) + 1))
         if rows.geometries is not None:
             rtree.fill_rtree(connection, layer.name, rows.geometries)
         tables.finish_table(connection, layer)
@@ -257,29 +245,77 @@ class GeoPackageStore:
         """Add rows behind those that are there."""
         if len(rows) == 0:
             return
-        layer = rows.layer
-        key = quoted(layer.key)
-        there = connection.execute(
-            f"SELECT {key} FROM {quoted(layer.name)} "  # noqa: S608
-            f"WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY 1 LIMIT 9",
-            (json.dumps(rows.keys, ensure_ascii=False),),
-        ).fetchall()
+        there = self._there(connection, rows)
         if there:
-            raise repeated_keys(layer, [key for (key,) in there])
-        ((last,),) = connection.execute(f"SELECT ifnull(max(fid), 0) FROM {quoted(layer.name)}").fetchall()  # noqa: S608
-        if rows.geometries is None:
-            self._insert(connection, rows, first_fid=last + 1)
-        else:
+            raise repeated_keys(rows.layer, list(there))
+        fids = self._next_fid(connection, rows.layer) + np.arange(len(rows))
+        self._add(connection, rows, fids, self._better_anew(connection, rows))
+        tables.note_change(connection, rows.layer, rows.geometries, replaced=False)
+
+    def _update(self, connection: sqlite3.Connection, rows: Rows) -> dict[str, int]:
+        """Rows whose key is there take the place (and the fid) of that row, others are added; how many of each."""
+        if len(rows) == 0:
+            return {"updated": 0, "added": 0}
+        layer = rows.layer
+        there = self._there(connection, rows)
+        old = np.fromiter(there.values(), dtype=np.int64, count=len(there))
+        anew = self._better_anew(connection, rows)
+        if layer.geometry is not None:
             rtree.drop_triggers(connection, layer.name)
-            self._insert(connection, rows, first_fid=last + 1)
-            rtree.insert_into_rtree(connection, layer.name, rows.geometries, last + 1)
-            rtree.create_triggers(connection, layer.name)
-        tables.note_change(connection, layer, rows.geometries, replaced=False)
+            if not anew:
+                rtree.delete_from_rtree(connection, layer.name, old)
+        connection.executemany(f"DELETE FROM {quoted(layer.name)} WHERE fid = ?", zip(old.tolist(), strict=True))  # noqa: S608
+        fids = np.array([there.get(key, 0) for key in rows.keys], dtype=np.int64)
+        new = fids == 0
+        fids[new] = self._next_fid(connection, layer) + np.arange(new.sum())
+        self._add(connection, rows, fids, anew)
+        tables.note_update(connection, layer)
+        return {"updated": len(there), "added": int(new.sum())}
 
     @staticmethod
-    def _insert(connection: sqlite3.Connection, rows: Rows, first_fid: int) -> None:
+    def _there(connection: sqlite3.Connection, rows: Rows) -> dict[str, int]:
+        """Keys of the rows that the layer has already, in order, and their fids."""
+        key = quoted(rows.layer.key)
+        return dict(
+            connection.execute(
+                f"SELECT {key}, fid FROM {quoted(rows.layer.name)} "  # noqa: S608
+                f"WHERE {key} IN (SELECT value FROM json_each(?)) ORDER BY 1",
+                (json.dumps(rows.keys, ensure_ascii=False),),
+            )
+        )
+
+    @staticmethod
+    def _next_fid(connection: sqlite3.Connection, layer: Layer) -> int:
+        """A fid that no row of the layer has or had."""
+        ((last,),) = connection.execute(
+            "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (layer.name,)
+        ).fetchall()
+        return int(last) + 1
+
+    @staticmethod
+    def _better_anew(connection: sqlite3.Connection, rows: Rows) -> bool:
+        """Whether so many rows change that the R-tree is sooner made anew."""
+        ((there,),) = connection.execute(f"SELECT count(*) FROM {quoted(rows.layer.name)}").fetchall()  # noqa: S608
+        return len(rows) * _REBUILD_SHARE > there
+
+    def _add(self, connection: sqlite3.Connection, rows: Rows, fids: NDArray[np.int64], anew: bool) -> None:
+        """Insert rows beside others, past the triggers; the R-tree row by row or ``anew``."""
+        if rows.geometries is None:
+            self._insert(connection, rows, fids)
+            return
+        name = rows.layer.name
+        rtree.drop_triggers(connection, name)
+        self._insert(connection, rows, fids)
+        if anew:
+            rtree.rebuild_rtree(connection, name)
+        else:
+            rtree.insert_into_rtree(connection, name, rows.geometries, fids)
+        rtree.create_triggers(connection, name)
+
+    @staticmethod
+    def _insert(connection: sqlite3.Connection, rows: Rows, fids: NDArray[np.int64]) -> None:
         names = ["fid", *map(quoted, rows.names)]
-        values: list[Sequence[Any]] = [range(first_fid, first_fid + len(rows)), *rows.values]
+        values: list[Sequence[Any]] = [fids.tolist(), *rows.values]
         if rows.geometries is not None:
             names.append("geom")
             values.append(to_blobs(rows.geometries))
@@ -346,22 +382,6 @@ class GeoPackageStore:
 
 def _is_wal(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal")
-
-
-def _source(question: Question, *, by_key: bool = False) -> tuple[str, list[Any]]:
-    """What stands after FROM, and its bound values. ``t`` is the layer, ``r`` its R-tree where a box is asked for."""
-    layer: Layer = question.layer
-    parts, values = written(question.conditions, "?", _MOST_BOUND)
-    source = f"{quoted(layer.name)} AS t"
-    if question.box is not None:
-        condition, box_values = rtree.box_condition(question.box)
-        tree = f'"rtree_{layer.name}_geom" AS r'
-        # CROSS JOIN: SQLite keeps the order.
-        source = (
-            f"{source} CROSS JOIN {tree} ON r.id = t.fid" if by_key else f"{tree} CROSS JOIN {source} ON t.fid = r.id"
-        )
-        parts, values = [condition, *parts], [*box_values, *values]
-    return source + (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
 def _listing(table: str, names: tuple[str, ...]) -> str:

@@ -194,7 +194,7 @@ def create_indexes(connection: sqlite3.Connection, layer: Layer) -> None:
 def note_change(
     connection: sqlite3.Connection, layer: Layer, geometries: NDArray[np.object_] | None, *, replaced: bool
 ) -> None:
-    """Put time and exact extent of a layer in the container's list after rows were written."""
+    """Put time and exact extent of a layer in the container's list after rows were added, or all were replaced."""
     connection.execute(
         "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now') WHERE table_name = ?",
         (layer.name,),
@@ -213,6 +213,16 @@ def note_change(
             "max_x = max(ifnull(max_x, ?3), ?3), max_y = max(ifnull(max_y, ?4), ?4) WHERE table_name = ?5",
             (*bounds, layer.name),
         )
+
+
+def note_update(connection: sqlite3.Connection, layer: Layer) -> None:
+    """Put time and exact extent of a layer in the container's list after some of its rows were replaced."""
+    extent = rtree.exact_extent(connection, layer.name) if layer.geometry is not None else None
+    connection.execute(
+        "UPDATE gpkg_contents SET last_change = strftime('%Y-%m-%dT%H:%M:%fZ','now'), "
+        "min_x = ?, min_y = ?, max_x = ?, max_y = ? WHERE table_name = ?",
+        (*(extent or (None,) * 4), layer.name),
+    )
 
 
 def _announce(connection: sqlite3.Connection, table: str, data_type: str, zh: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class _Closable(Protocol):
@@ -13,6 +13,19 @@ class _Closable(Protocol):
 
 
 Connection = TypeVar("Connection", bound=_Closable)
+Page = TypeVar("Page")
+
+
+def pages_of(
+    fetch: Callable[[int], Sequence[tuple[Any, ...]]], rows: int, frame_of: Callable[[Sequence[tuple[Any, ...]]], Page]
+) -> Iterator[Page]:
+    """What a cursor still has to give, in frames of at most ``rows`` rows; one without rows where it has nothing."""
+    page = fetch(rows)
+    yield frame_of(page)
+    while len(page) == rows:
+        page = fetch(rows)
+        if page:
+            yield frame_of(page)
 
 
 class Lending(Generic[Connection]):

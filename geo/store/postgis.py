@@ -6,9 +6,10 @@ readers keep their snapshot and never wait for a lock, and grants and views that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -19,10 +20,11 @@ import shapely
 from geo.errors import InvalidInput, StoreUnreachable
 from geo.layers.schema import QUARANTINE, Layer
 from geo.store import postgis_tables as tables
-from geo.store.asking import Question, ask, ask_all, visible_layer, written
-from geo.store.base import EVERYTHING, Bounds, Frame, Load, Query, Run, Scope
+from geo.store.asking import Question, ask, ask_all, page_size, visible_layer, written
+from geo.store.base import EVERYTHING, Bounds, Frame, Load, Mode, Query, Run, Scope
 from geo.store.columns import Rows, from_stored, repeated_keys, to_stored
-from geo.store.lending import Lending
+from geo.store.filtering import SQL, Dialect, filter_sql, wkb
+from geo.store.lending import Lending, pages_of
 from geo.store.postgis_copy import SRID, copy_chunks
 from geo.store.postgis_tables import table
 from geo.store.records import (
@@ -34,10 +36,13 @@ from geo.store.records import (
     record_values,
     run_from,
     runnable,
+    with_counts,
 )
 from geo.store.tables import quoted
 
 _CONNECT_S = 5
+_STREAM_S = 600  # seconds that a page of a stream may take, and that its reader may take until the next
+_CURSOR = "lianpian_stream"
 _NO_LIMIT = 2**31
 
 
@@ -70,21 +75,21 @@ class PostGISStore:
         ((token,),) = self._rows(f"SELECT store_id || '-' || revision FROM {table('store_state')}")  # noqa: S608
         return str(token)
 
-    def write_load(
-        self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Literal["replace", "append"] = "replace"
-    ) -> None:
+    def write_load(self, load: Load, features: Frame, quarantine: gpd.GeoDataFrame, mode: Mode = "replace") -> None:
         """Store the rows of one import, its quarantine and its record in one transaction; see ``Store.write_load``."""
-        layer = loadable(load)
+        layer = loadable(load, mode)
         rows = to_stored(layer, features)
         apart = to_stored(QUARANTINE, quarantine, {"load_id": load.load_id, "layer": layer.name})
         check_balance(load, rows, apart)
         values = record_values(load)
         with self._transaction() as cursor:
+            if mode == "update":
+                values = record_values(with_counts(load, **self._update(cursor, rows)))
             self._record(cursor, "loads", tuple(LOAD_COLUMNS), values)
             if mode == "replace":
                 self._replace(cursor, rows)
                 cursor.execute(f"DELETE FROM {table('quarantine')} WHERE layer = %s", (layer.name,))  # noqa: S608
-            else:
+            elif mode == "append":
                 self._append(cursor, rows)
             self._append(cursor, apart)
         self._tidy([layer, QUARANTINE])
@@ -102,18 +107,11 @@ class PostGISStore:
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:
         """Rows of a layer in ascending order of its key; see ``Store.read``."""
         question = ask(query, scope)
-        layer = question.layer
-        where, values = _where(question)
-        wanted = [_selected(layer, name) for name in question.columns] + (["geom"] if question.geometry else [])
-        sql = f"SELECT {', '.join(wanted)} FROM {table(layer.name)}{where} ORDER BY {quoted(layer.key)}"  # noqa: S608
-        if question.limit is not None:
-            sql += " LIMIT %s"
-            values.append(question.limit)
-        columns = list(zip(*self._rows(sql, values), strict=True)) or [()] * len(wanted)
-        geometries = None
-        if question.geometry:
-            geometries = shapely.set_srid(shapely.from_wkb(np.array(columns.pop(), dtype=object)), 0)
-        return from_stored(layer, question.columns, columns, geometries)
+        return _frame_of(question, self._rows(*_rows_sql(question)))
+
+    def stream(self, query: Query, scope: Scope = EVERYTHING, rows: int = 50_000) -> Iterator[Frame]:
+        """The rows of ``read`` in pages out of one snapshot; see ``Store.stream``."""
+        return self._pages(ask(query, scope), page_size(rows))
 
     def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
         """How many rows ``read`` would give without ``limit`` and ``after``."""
@@ -180,6 +178,28 @@ class PostGISStore:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
             return rows
 
+    def _pages(self, question: Question, rows: int) -> Iterator[Frame]:
+        """Pages from a cursor of the server; each page has its own time, whatever the caller does between two."""
+        self._rows("SELECT 1")  # where the server had gone away, the lent connection is a new one
+        sql, values = _rows_sql(question)
+        with self._faults(_STREAM_S), self._readers.borrowed() as connection, connection.cursor() as cursor:
+
+            def fetch(number: int) -> list[tuple[Any, ...]]:
+                cursor.execute(f"FETCH {number} FROM {_CURSOR}")
+                found: list[tuple[Any, ...]] = cursor.fetchall()
+                return found
+
+            cursor.execute(
+                "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; "
+                f"SET LOCAL statement_timeout = {_STREAM_S * 1000}; "
+                f"SET LOCAL idle_in_transaction_session_timeout = {_STREAM_S * 1000}"
+            )
+            cursor.execute(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {sql}", values)
+            # Left early, the iterator gives its connection back as if it had come to the end.
+            with suppress(GeneratorExit):
+                yield from pages_of(fetch, rows, partial(_frame_of, question))
+            cursor.execute("ROLLBACK")
+
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         """One writing transaction; all of it or nothing. Writers take turns by the row that holds the revision."""
@@ -211,13 +231,13 @@ class PostGISStore:
                 connection.close()
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
+    def _faults(self, read_s: float | None = None) -> Iterator[None]:
         """PostgreSQL's errors as ours. The address is not told: it may hold a password."""
         try:
             yield
         except psycopg2.Error as error:
             if isinstance(error, psycopg2.errors.QueryCanceled):
-                detail, remedy = f"查询超过 {self._read_s:g} 秒，已中止", "请缩小范围或减少条件"
+                detail, remedy = f"查询超过 {read_s or self._read_s:g} 秒，已中止", "请缩小范围或减少条件"
             elif isinstance(error, psycopg2.errors.LockNotAvailable):
                 detail, remedy = f"数据库被其他程序占用超过 {self._busy_s:g} 秒", "请稍后重试"
             else:
@@ -261,13 +281,25 @@ class PostGISStore:
             raise repeated_keys(rows.layer, [key for (key,) in there])
         self._copy(cursor, rows)
 
+    def _update(self, cursor: Any, rows: Rows) -> dict[str, int]:
+        """Rows whose key is there take the place of that row, others are added; how many of each."""
+        if len(rows) == 0:
+            return {"updated": 0, "added": 0}
+        name = rows.layer.name
+        cursor.execute(f"DELETE FROM {table(name)} WHERE {quoted(rows.layer.key)} = ANY(%s)", (rows.keys,))  # noqa: S608
+        updated = cursor.rowcount
+        self._copy(cursor, rows)
+        return {"updated": updated, "added": len(rows) - updated}
+
     @staticmethod
     def _copy(cursor: Any, rows: Rows) -> None:
         if len(rows) == 0:
             return
         names = [*map(quoted, rows.names), *(["geom"] if rows.geometries is not None else [])]
         cursor.copy_expert(
-            f"COPY {table(rows.layer.name)} ({', '.join(names)}) FROM STDIN", _Stream(copy_chunks(rows)), size=1 << 20
+            f"COPY {table(rows.layer.name)} ({', '.join(names)}) FROM STDIN (FORMAT binary)",
+            _Stream(copy_chunks(rows)),
+            size=1 << 20,
         )
 
     def _tidy(self, layers: list[Layer]) -> None:
@@ -303,7 +335,28 @@ def _selected(layer: Layer, name: str) -> str:
     return quoted(name) + cast
 
 
-def _where(question: Question) -> tuple[str, list[Any]]:
+def _rows_sql(question: Question) -> SQL:
+    """The statement that gives the rows of a question: its columns, then the geometry where it is wanted."""
+    layer = question.layer
+    where, values = _where(question)
+    wanted = [_selected(layer, name) for name in question.columns] + (["geom"] if question.geometry else [])
+    sql = f"SELECT {', '.join(wanted)} FROM {table(layer.name)}{where} ORDER BY {quoted(layer.key)}"  # noqa: S608
+    if question.limit is not None:
+        sql += " LIMIT %s"
+        values.append(question.limit)
+    return sql, values
+
+
+def _frame_of(question: Question, rows: Sequence[tuple[Any, ...]]) -> Frame:
+    """The frame of the rows that ``_rows_sql`` gave."""
+    columns = list(zip(*rows, strict=True)) or [()] * (len(question.columns) + question.geometry)
+    geometries = None
+    if question.geometry:
+        geometries = shapely.set_srid(shapely.from_wkb(np.array(columns.pop(), dtype=object)), 0)
+    return from_stored(question.layer, question.columns, columns, geometries)
+
+
+def _where(question: Question) -> SQL:
     parts, values = written(question.conditions, "%s", _NO_LIMIT)
     if question.box is not None:
         west, south, east, north = question.box
@@ -313,7 +366,20 @@ def _where(question: Question) -> tuple[str, list[Any]]:
             "AND ST_XMin(geom) <= %s AND ST_XMax(geom) >= %s AND ST_YMin(geom) <= %s AND ST_YMax(geom) >= %s"
         )
         values += [west, south, east, north, SRID, east, west, north, south]
+    if question.filter is not None:
+        condition, bound = filter_sql(question.filter, question.layer, _DIALECT)
+        parts.append(condition)
+        values += bound
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
+def _spatial(op: str, geometry: dict[str, Any]) -> SQL:
+    """A spatial function of a filter. PostGIS looks into the index by itself, but for ST_Disjoint."""
+    function = "ST_" + op.removeprefix("s_").capitalize()
+    return f"{function}(geom, ST_GeomFromWKB(%s, %s))", [psycopg2.Binary(wkb(geometry)), SRID]
+
+
+_DIALECT = Dialect("%s", "{0} LIKE %s", lambda pattern: pattern, _spatial, "geom")
 
 
 def _listing(name: str, columns: Mapping[str, tuple[str, str]]) -> str:

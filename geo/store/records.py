@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, Literal, get_args
 
 from geo.errors import InvalidInput, InvalidParameter
 from geo.layers.schema import Layer
-from geo.store.base import Load, Run
+from geo.store.base import Load, Mode, Run
 from geo.store.columns import Rows, check_text, json_text
 from geo.store.tables import known_layer
 
@@ -77,8 +78,10 @@ def _decoded(
     }
 
 
-def loadable(load: Load) -> Layer:
-    """The layer of a load; ``InvalidParameter`` where the layer is not one that files fill."""
+def loadable(load: Load, mode: Mode) -> Layer:
+    """The layer of a load; ``InvalidParameter`` where the layer is not one that files fill, or the mode is none."""
+    if mode not in get_args(Mode):
+        raise InvalidParameter(f"不认识的写入方式“{mode}”", where="mode", remedy="可用：" + "、".join(get_args(Mode)))
     layer = known_layer(load.layer)
     if layer.name == "quarantine":
         raise InvalidParameter("隔离记录随导入写入，不能单独导入", where="quarantine", remedy="请指定来源图层")
@@ -93,9 +96,55 @@ def runnable(name: str) -> Layer:
     return layer
 
 
+def with_counts(load: Load, *, updated: int, added: int) -> Load:
+    """The record of an update that tells in its report how many rows took the place of others, and how many are new."""
+    return replace(load, report={**load.report, "updated": updated, "added": added})
+
+
+def standing_loads(loads: list[Load]) -> list[Load]:
+    """The loads whose rows are in the store: for each layer the last that replaced it and what came on top since.
+
+    An update is on top like an append: rows of the earlier loads that it did not replace still stand.
+
+    Parameters
+    ----------
+    loads : all loads, oldest first; ``report["mode"]`` tells how each was written (``replace`` where it does not)
+    """
+    standing: dict[str, list[Load]] = {}
+    for load in loads:
+        before = standing.get(load.layer, []) if load.report.get("mode") in ("append", "update") else []
+        standing[load.layer] = [*before, load]
+    return [load for kept in standing.values() for load in kept]
+
+
+def earlier_load(loads: list[Load], sha256: str, layer: str, profile: str) -> Load | None:
+    """The load by which the rows of the same file already are in a layer, as the same profile maps them.
+
+    ``None`` where there is none, and where a later update has replaced any row of the layer: the file then may say
+    something else than the store. The newest one where there are several.
+
+    Parameters
+    ----------
+    loads : all loads, oldest first
+    sha256 : of the file
+    layer : canonical layer
+    profile : name of the mapping profile
+    """
+    for load in reversed([load for load in standing_loads(loads) if load.layer == layer]):
+        if (load.sha256, load.profile) == (sha256, profile):
+            return load
+        if load.report.get("mode") == "update" and load.report.get("updated") != 0:
+            return None
+    return None
+
+
 def check_balance(load: Load, rows: Rows, apart: Rows) -> None:
-    """``InvalidInput`` where the record of a load does not tell what became of every row."""
-    if load.read != load.stored + load.quarantined or (load.stored, load.quarantined) != (len(rows), len(apart)):
+    """``InvalidInput`` where the record of a load does not tell what became of every row.
+
+    A table that is joined onto a layer writes other rows than its own; its report says how many (``rows_written``).
+    """
+    written = load.report.get("rows_written", load.stored)
+    if load.read != load.stored + load.quarantined or (written, load.quarantined) != (len(rows), len(apart)):
         raise InvalidInput(
             f"导入记录不平：读取 {load.read}，入库 {load.stored}（实有 {len(rows)}），"
             f"隔离 {load.quarantined}（实有 {len(apart)}）",

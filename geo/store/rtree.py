@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.store.base import Bounds
+from geo.store.blobs import envelope
 
 _CELL = np.dtype([("id", ">i8"), ("box", ">f4", 4)])  # box: min x, max x, min y, max y
 _ROOT = 1
@@ -42,40 +43,89 @@ def fill_rtree(connection: sqlite3.Connection, table: str, geometries: NDArray[n
     ----------
     geometries : (n,) object array; missing and empty ones are not in the tree
     """
-    bounds = shapely.bounds(geometries)
-    fids = np.flatnonzero(~np.isnan(bounds[:, 0]))
-    if len(fids) == 0:
+    _pack(connection, table, shapely.bounds(geometries), np.arange(1, len(geometries) + 1))
+
+
+def rebuild_rtree(connection: sqlite3.Connection, table: str) -> None:
+    """Make the R-tree of a layer anew from its rows; several times quicker than to change a good part of them."""
+    drop_rtree(connection, table)
+    create_rtree(connection, table)
+    rows = connection.execute(f'SELECT fid, substr(geom, 1, 40), geom FROM "{table}" WHERE geom IS NOT NULL')  # noqa: S608
+    fids: list[int] = []
+    bounds: list[Bounds] = []
+    for fid, head, blob in rows:
+        box = envelope(head if (head[3] >> 1) & 7 else blob)
+        if box is not None:
+            fids.append(fid)
+            bounds.append(box)
+    _pack(connection, table, np.array(bounds, dtype=np.float64).reshape(-1, 4), np.array(fids, dtype=np.int64))
+
+
+def _pack(connection: sqlite3.Connection, table: str, bounds: NDArray[np.float64], fids: NDArray[np.int64]) -> None:
+    """Fill an empty R-tree; (n, 4) west, south, east, north, NaN for rows that are not in it."""
+    filled = ~np.isnan(bounds[:, 0])
+    if not filled.any():
         return
-    boxes = _rounded_outwards(bounds[fids][:, [0, 2, 1, 3]])
+    fids, boxes = fids[filled], _rounded_outwards(bounds[filled][:, [0, 2, 1, 3]])
     order = np.argsort(_hilbert(boxes), kind="stable")
     name = f"rtree_{table}_geom"  # of the schema, never of a request
     (size,) = connection.execute(f'SELECT length(data) FROM "{name}_node" WHERE nodeno = ?', (_ROOT,)).fetchone()  # noqa: S608
     capacity = (size - 4) // _CELL.itemsize
     connection.execute(f'DELETE FROM "{name}_node"')  # noqa: S608
-    for level, (numbers, data, children, parents) in enumerate(_levels(fids[order] + 1, boxes[order], size, capacity)):
+    for level, (numbers, data, children, parents) in enumerate(_levels(fids[order], boxes[order], size, capacity)):
         nodes = ((number, data[at * size : (at + 1) * size]) for at, number in enumerate(numbers.tolist()))
         connection.executemany(f'INSERT INTO "{name}_node" VALUES (?, ?)', nodes)  # noqa: S608
         kind = "rowid" if level == 0 else "parent"
-        pairs = zip(children.tolist(), parents.tolist(), strict=True)
+        by_child = np.argsort(children)  # rows of a table are quickest written in their order
+        pairs = zip(children[by_child].tolist(), parents[by_child].tolist(), strict=True)
         connection.executemany(f'INSERT INTO "{name}_{kind}" VALUES (?, ?)', pairs)  # noqa: S608
 
 
 def insert_into_rtree(
-    connection: sqlite3.Connection, table: str, geometries: NDArray[np.object_], first_fid: int
+    connection: sqlite3.Connection, table: str, geometries: NDArray[np.object_], fids: NDArray[np.int64]
 ) -> None:
     """Add rows to the R-tree of a layer, as its trigger would, but without five calls of Python for each.
 
     Parameters
     ----------
-    geometries : (n,) object array of the rows with the fids ``first_fid`` …; missing and empty ones are left out
+    geometries : (n,) object array; missing and empty ones are left out
+    fids : (n,) their rows
     """
     bounds = shapely.bounds(geometries)
-    fids = np.flatnonzero(~np.isnan(bounds[:, 0]))
-    boxes = bounds[fids][:, [0, 2, 1, 3]].T.tolist()
+    filled = np.flatnonzero(~np.isnan(bounds[:, 0]))
+    boxes = bounds[filled][:, [0, 2, 1, 3]].T.tolist()
     connection.executemany(
         f'INSERT INTO "rtree_{table}_geom" VALUES (?, ?, ?, ?, ?)',  # noqa: S608
-        zip((fids + first_fid).tolist(), *boxes, strict=True),
+        zip(fids[filled].tolist(), *boxes, strict=True),
     )
+
+
+def delete_from_rtree(connection: sqlite3.Connection, table: str, fids: NDArray[np.int64]) -> None:
+    """Take rows out of the R-tree of a layer; those without a geometry are not in it."""
+    connection.executemany(
+        f'DELETE FROM "rtree_{table}_geom" WHERE id = ?',  # noqa: S608
+        zip(fids.tolist(), strict=True),
+    )
+
+
+def exact_extent(connection: sqlite3.Connection, table: str) -> Bounds | None:
+    """West, south, east, north of a layer as its rows are now, ``None`` where none has a geometry.
+
+    The tree is rounded outwards, in order: the row that reaches furthest has the outermost rounded side.
+    """
+    tree = f'"rtree_{table}_geom"'
+    sides = []
+    for function, side in (("min", "minx"), ("min", "miny"), ("max", "maxx"), ("max", "maxy")):
+        exact = f"ST_{side[:3].capitalize()}{side[3].upper()}"
+        ((value,),) = connection.execute(
+            f'SELECT {function}({exact}(t.geom)) FROM {tree} AS r CROSS JOIN "{table}" AS t ON t.fid = r.id '  # noqa: S608
+            f"WHERE r.{side} = (SELECT {function}({side}) FROM {tree})"
+        ).fetchall()
+        if value is None:
+            return None
+        sides.append(value)
+    west, south, east, north = sides
+    return west, south, east, north
 
 
 def _levels(
@@ -150,6 +200,12 @@ def box_condition(box: Bounds) -> tuple[str, list[float]]:
         "OR lianpian_meets(t.geom, ?, ?, ?, ?))"
     )
     return sql, [east, west, north, south, *sure, west, south, east, north]
+
+
+def candidate_condition(box: Bounds) -> tuple[str, list[float]]:
+    """SQL over ``r`` (the R-tree) for rows whose envelope may meet the box: all that do, and few others."""
+    west, south, east, north = box
+    return "r.minx <= ? AND r.maxx >= ? AND r.miny <= ? AND r.maxy >= ?", [east, west, north, south]
 
 
 def drop_triggers(connection: sqlite3.Connection, table: str) -> None:

@@ -95,6 +95,8 @@ def test_bad_input_is_one_clear_error_and_nothing_is_written(tmp_path: Path, mak
         (["plots", "--store", "postgresql:///nothing?host=/nowhere"], 5, ""),
         (["export", "nothing", "a.gpkg"], 2, "没有图层"),
         (["export", "plots", "nowhere/a.gpkg"], 2, "没有文件夹"),
+        (["export", "plots", "a.docx"], 2, "不能导出"),
+        (["import", "a.gpkg", "--append", "--update"], 2, "只能选一个"),
         (["frobnicate"], 2, ""),
     ],
 )
@@ -110,6 +112,70 @@ def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path, district: Made) -> N
     loads = json.loads(done.stdout)
     assert {load["layer"] for load in loads} >= {"parcels", "towns"}
     assert not (tmp_path / "var").exists()
+
+
+def survey(folder: Path) -> Path:
+    """A land survey layer as it is handed over: survey names, GBK without a word about it, one row without a number."""
+    rows = {
+        "BSM": ["330100000000000001", "330100000000000002", None],
+        "TBBH": ["1", "2", "3"],
+        "DLBM": ["0601", "0508", "0601"],
+        "DLMC": ["工业用地", "物流仓储用地", "工业用地"],
+        "QSXZ": ["10", "20", "30"],
+        "QSDWDM": ["330102001001"] * 3,
+        "QSDWMC": ["甲村", "乙村", "丙村"],
+        "ZLDWDM": ["3301020010010000000"] * 3,
+        "ZLDWMC": ["甲村", "乙村", "丙村"],
+        "TBMJ": [262_000.0, 262_000.0, 1.0],
+    }
+    path = folder / "DLTB.shp"
+    gpd.GeoDataFrame(rows, geometry=SQUARES, crs=4490).to_file(path, encoding="GB18030")
+    path.with_suffix(".cpg").unlink()
+    return path
+
+
+def test_a_survey_layer_is_recognised_and_waits_for_a_yes(tmp_path: Path) -> None:
+    survey(tmp_path)
+    asked = lianpian(tmp_path, "import", "DLTB.shp")
+    assert asked.returncode == 3, asked.stderr
+    assert "dltb" in asked.stderr
+    assert "--yes" in asked.stderr
+    assert not (tmp_path / "var").exists()
+    looked = lianpian(tmp_path, "check", "DLTB.shp", "--yes")
+    assert looked.returncode == 0, looked.stderr
+    for told in ("GB18030", "前三行", "甲村", "EPSG:4490"):
+        assert told in looked.stdout
+    assert not (tmp_path / "var").exists()
+    done = lianpian(
+        tmp_path, "import", "DLTB.shp", "--profile", "dltb", "--quarantine", "隔离.gpkg", "--report", "报告.json"
+    )
+    assert done.returncode == 0, done.stderr
+    (load,) = json.loads((tmp_path / "报告.json").read_text(encoding="utf-8"))
+    assert load["read"] == 3 == load["stored"] + load["quarantined"]
+    assert len(gpd.read_file(tmp_path / "隔离.gpkg")) == load["quarantined"] == 1
+
+
+def test_rows_are_updated_by_key_and_the_same_file_is_known(tmp_path: Path) -> None:
+    for name, holders in (("old.gpkg", ["甲", "乙", "丙"]), ("new.gpkg", ["甲", "乙二", "丁"])):
+        keys = ["A", "B", "C"] if name == "old.gpkg" else ["A", "B", "D"]
+        table = gpd.GeoDataFrame({"parcel_id": keys, "holder": holders}, geometry=SQUARES, crs=4490)
+        table.to_file(tmp_path / name, layer="parcels")
+    assert lianpian(tmp_path, "import", "old.gpkg").returncode == 0
+    assert "同一文件已导入" in lianpian(tmp_path, "import", "old.gpkg").stdout
+    assert lianpian(tmp_path, "import", "new.gpkg", "--append").returncode == 3
+    assert lianpian(tmp_path, "import", "new.gpkg", "--update").returncode == 0
+    assert lianpian(tmp_path, "export", "parcels", "now.csv").returncode == 0
+    told = (tmp_path / "now.csv").read_text(encoding="utf-8-sig")
+    assert [name in told for name in ("甲", "乙二", "丙", "丁")] == [True] * 4
+    assert "乙," not in told
+    chosen = lianpian(tmp_path, "export", "parcels", "some.geojson", "--where", "holder IN ('甲', '丁')")
+    assert chosen.returncode == 0, chosen.stderr
+    assert sorted(gpd.read_file(tmp_path / "some.geojson")["parcel_id"]) == ["A", "D"]
+    moved = lianpian(tmp_path, "export", "parcels", "带号.shp.zip", "--crs", "EPSG:4528", "--bbox", "120,31,120.006,33")
+    assert moved.returncode == 0, moved.stderr
+    back = gpd.read_file(tmp_path / "带号.shp.zip")
+    assert len(back) == 1
+    assert back.total_bounds[0] > 40_000_000
 
 
 def test_gdal_opens_the_store_while_a_service_runs_and_an_import_writes(tmp_path: Path, district: Made) -> None:

@@ -17,6 +17,7 @@ import pytest
 import shapely
 
 from api.app import create_app
+from api.settings import Settings
 from geo.layers.schema import LAYERS
 from geo.store.base import Query
 from maps.tiles.layers import TILE_LAYERS
@@ -243,7 +244,7 @@ def test_an_unexpected_failure_is_a_problem_without_its_cause(analysed_geopackag
 
 def test_links_carry_the_configured_address_whatever_the_host_header_says(analysed_geopackage: Analysed) -> None:
     async def ask(public_url: str) -> str:
-        transport = httpx.ASGITransport(app=create_app(analysed_geopackage.store, public_url))
+        transport = httpx.ASGITransport(app=create_app(analysed_geopackage.store, Settings(public_url=public_url)))
         async with httpx.AsyncClient(transport=transport, base_url="http://elsewhere.example") as inside:
             return (await inside.get("/tiles/plots.json")).json()["tiles"][0]
 

@@ -27,11 +27,12 @@ from scipy.sparse.csgraph import connected_components
 
 from data.demo.generate import build_district, write_district
 from geo import crs
+from geo.importing import prepare_loads, store_loads
 from geo.land.efficiency import assess_inefficiency
 from geo.land.idle import assess_idle
 from geo.land.rules import load_rules
 from geo.layers.reading import read_file
-from geo.pipeline import eligible_parcels, prepare_loads, store_loads
+from geo.pipeline import eligible_parcels
 from geo.plots.parameters import PlotRules
 from geo.plots.plot import find_plots
 from geo.store.base import Query

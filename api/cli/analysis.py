@@ -1,0 +1,143 @@
+"""Commands that analyse what the store holds and show what was found."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.cli.program import JsonOption, StoreOption, app, log, opened, print_json, settings, steps
+from geo.errors import InvalidInput, InvalidParameter
+from geo.land.rules import load_rules
+from geo.matching.demand import Demand
+from geo.matching.ranking import search_sites
+from geo.pipeline import analyse_store
+from geo.plots.parameters import PlotRules
+from geo.store.base import Query, Run
+from geo.units import m2, mu
+
+
+@app.command()
+def analyse(
+    as_of: Annotated[str | None, typer.Option(help="截止日期，默认今天（Asia/Shanghai）")] = None,
+    rules: Annotated[str, typer.Option(help="规则集：名称或 .toml 路径")] = "national",
+    gap_m: Annotated[float, typer.Option(help="连片间距（米）")] = 20.0,
+    frontage_m: Annotated[float, typer.Option(help="相对边长（米）")] = 10.0,
+    min_area_mu: Annotated[float, typer.Option(help="连片面积下限（亩）")] = 500.0,
+    min_width_m: Annotated[float, typer.Option(help="最小宽度（米）")] = 50.0,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """认定闲置与低效用地，寻找连片地块，生成候选地块。"""
+    plot_rules = PlotRules(gap_m=gap_m, frontage_m=frontage_m, min_area_m2=m2(min_area_mu), min_width_m=min_width_m)
+    rule_set, day = load_rules(rules), _day(as_of)
+    with opened(store) as kept, steps() as step:
+        run = analyse_store(kept, rule_set, day, plot_rules, step)
+    if as_json:
+        print_json(asdict(run))
+    else:
+        told_run(run)
+
+
+def _day(text: str | None) -> np.datetime64:
+    if text is None:
+        return np.datetime64(datetime.now(ZoneInfo("Asia/Shanghai")).date(), "D")
+    try:
+        return np.datetime64(datetime.strptime(text, "%Y-%m-%d").date(), "D")
+    except ValueError as error:
+        raise InvalidParameter(f"日期“{text}”应写作 2026-06-30", where="as_of") from error
+
+
+@app.command()
+def plots(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """列出最新一次分析的连片地块。"""
+    with opened(store) as kept:
+        found = kept.read(Query("plots", geometry=False))
+    table = found.drop(columns="evidence").assign(area_mu=mu(found["area_m2"]).round(2))
+    if as_json:
+        print_json(json.loads(table.to_json(orient="records", force_ascii=False)))
+        return
+    shown = Table(title="连片地块", title_justify="left")
+    for heading in ("编号", "名称", "亩", "零间距亩", "宗地", "权利人", "闲置", "低效", "内切圆半径 m"):
+        shown.add_column(heading, justify="left" if heading in ("编号", "名称") else "right")
+    for row in table.sort_values("area_m2", ascending=False).itertuples():
+        areas = (f"{row.area_mu:,.1f}", f"{mu(row.strict_area_m2):,.1f}")
+        counts = (str(row.parcel_count), str(row.holder_count))
+        shares = ("—" if share != share else f"{share:.0%}" for share in (row.idle_share, row.inefficient_share))
+        shown.add_row(row.plot_id, row.name, *areas, *counts, *shares, f"{row.inscribed_radius_m:.0f}")
+    Console().print(shown)
+
+
+@app.command()
+def match(
+    demand: Annotated[Path, typer.Argument(help="项目需求 JSON 文件")],
+    top: Annotated[int | None, typer.Option(help="最多列出几个", min=1, max=200)] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """为一个项目找地：排好序的候选地块、理由，以及其余为何不合。"""
+    try:
+        need = Demand.model_validate_json(demand.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"项目需求文件不合要求：{error}", where=demand.name, remedy="请对照 /docs 中的 Demand"
+        ) from error
+    if top is not None:
+        need = need.model_copy(update={"limit": top})
+    with opened(store) as kept:
+        runs = kept.runs()
+        if not runs:
+            raise InvalidParameter("还没有分析结果", where="runs", remedy="请先运行 lianpian analyse")
+        answer = search_sites(kept.read(Query("sites")), need, np.datetime64(runs[-1].as_of))
+    if as_json:
+        print_json(answer)
+        return
+    typer.echo(f"符合 {answer['matched']} 个，不符合 {answer['excluded_total']} 个")
+    for site in answer["sites"]:
+        typer.echo(f"{site['rank']:>3}. {site['name']}  {site['area_mu']:.1f} 亩  {site['score']:.3f}")
+        for condition in site["conditions"]:
+            typer.echo(f"       {'✓' if condition['outcome'] == 'pass' else '？'} {condition['text']}")
+    for site in answer["excluded"][:10]:
+        typer.echo(f"  ✗ {site['name']}：{'；'.join(site['reasons'])}")
+
+
+@app.command()
+def sheet(
+    out: Annotated[Path, typer.Argument(help="输出 .html")] = Path("plots.html"), store: StoreOption = None
+) -> None:
+    """连片地块图：一个不需要网络的 HTML 文件。"""
+    from maps.sheet import SheetParameters, plots_sheet
+
+    with opened(store) as kept:
+        plots_sheet(kept, out, SheetParameters(unit=settings(store=store).organisation))
+    log.print(f"已写出 {out.name}")
+
+
+def told_run(run: Run) -> None:
+    """The headline figures of a run, for people."""
+    found = run.summary
+    table = Table(title=f"{run.parameters['ruleset_title']}　截至 {run.as_of}", title_justify="left")
+    for heading in ("", "宗数", "亩"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, count, area in (
+        ("宗地", "parcels", "parcels_mu"),
+        ("闲置土地（疑似，待确认）", "idle", "idle_mu"),
+        ("低效用地（疑似，待确认）", "inefficient", "inefficient_mu"),
+        (f"{run.parameters['plots']['min_area_m2'] * 3 / 2000:g} 亩以上集中连片工业用地", "plots", "plots_mu"),
+    ):
+        # Nothing to judge by is not the same as nothing found.
+        known = found[count] is not None
+        table.add_row(name, *((f"{found[count]:,}", f"{found[area]:,.1f}") if known else ("未评估", "—")))
+    Console().print(table)
+    if found["not_assessed"]:
+        typer.echo(f"未能评估（缺少数据）：{found['not_assessed']:,} 宗")
+    ladder = "　".join(f"{step['gap_m']:g} m：{step['plots']:.0f} 块 {step['mu']:,.0f} 亩" for step in found["ladder"])
+    typer.echo(f"不同连片间距下的地块数　{ladder}")

@@ -1,0 +1,42 @@
+"""Long jobs of a request: run beside the event loop, so many at a time and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import BoundedSemaphore
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+from geo.errors import Busy
+
+Result = TypeVar("Result")
+
+
+class Jobs:
+    """``most`` jobs of one kind at a time; one more is refused at once instead of waiting unseen.
+
+    Parameters
+    ----------
+    what : the kind of job, as the refusal names it
+    most : how many run at the same time
+    """
+
+    def __init__(self, what: str, most: int) -> None:
+        self._what = what
+        self._free = BoundedSemaphore(most)
+
+    async def run(self, job: Callable[[], Result]) -> Result:
+        """The result of a job.
+
+        Raises
+        ------
+        Busy
+            As many as may run are running.
+        """
+        if not self._free.acquire(blocking=False):
+            raise Busy(f"正在进行的{self._what}已达上限", where=self._what, remedy="请稍后再试")
+        try:
+            return await run_in_threadpool(job)
+        finally:
+            self._free.release()

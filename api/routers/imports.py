@@ -1,0 +1,152 @@
+"""Uploads: a file as the body of a request takes the same door as a file on the command line."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.exceptions import HTTPException
+
+from api.dependencies import JobsDep, SettingsDep, StoreDep, known_parameters
+from geo.errors import Forbidden, InvalidInput, InvalidParameter
+from geo.importing import CERTAIN_ENOUGH, Mode, Stored, prepare_loads, proposals, store_loads
+from geo.layers.profiles import Profile, load_profile, plain_profile, profile_names, with_columns
+from geo.layers.reading import SUFFIXES, SourceLayer, read_file
+from geo.layers.report import report_lines
+from geo.layers.schema import LAYERS
+
+router = APIRouter(tags=["导入"])
+_PARAMETERS = frozenset(
+    {
+        "name", "layer", "profile", "field", "crs", "encoding", "swap_axes", "header_row", "source_layer", "data_date",
+        "mode", "dry_run", "again",
+    }
+)  # fmt: skip
+# A page of another site may send forms and plain text without asking; it may not send this type.
+_BODY_TYPE = "application/octet-stream"
+
+
+@router.get("/profiles", summary="映射方案")
+def profiles() -> dict[str, Any]:
+    """The mapping profiles that come with the service."""
+    found = [load_profile(name) for name in profile_names()]
+    return {"profiles": [{"name": one.name, "title": one.title, "layer": one.layer} for one in found]}
+
+
+@router.post(
+    "/imports",
+    summary="上传一个文件：检查，或检查并导入",
+    openapi_extra={
+        "requestBody": {"required": True, "content": {_BODY_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+    },
+)
+async def upload(
+    request: Request, store: StoreDep, settings: SettingsDep, jobs: JobsDep,
+    name: Annotated[str, Query(max_length=200, description="文件名，后缀说明格式；Shapefile 请打成 zip")],
+    layer: Annotated[str | None, Query(max_length=40, description="导入到哪个图层")] = None,
+    profile: Annotated[str | None, Query(max_length=60, description="映射方案的名称")] = None,
+    field: Annotated[list[str] | None, Query(max_length=60, description="字段=列名 或 字段=列名:单位")] = None,
+    crs: Annotated[str | None, Query(max_length=40, description="坐标系，例如 EPSG:4528")] = None,
+    encoding: Annotated[str | None, Query(max_length=20, description="属性文字编码")] = None,
+    swap_axes: Annotated[bool, Query(description="坐标为 纬度,经度 或 北,东 的次序")] = False,
+    header_row: Annotated[int | None, Query(ge=1, le=1000, description="表格标题所在行")] = None,
+    source_layer: Annotated[str | None, Query(max_length=200, description="文件中的图层名")] = None,
+    data_date: Annotated[str | None, Query(pattern=r"^\d{4}-\d{2}-\d{2}$", description="数据现势日期")] = None,
+    mode: Annotated[Mode, Query(description="替换、追加或按编号更新")] = "replace",
+    dry_run: Annotated[bool, Query(description="只检查，不写入")] = True,
+    again: Annotated[bool, Query(description="即使同一文件已导入也重新写入")] = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Check a file and say what would become of every row; with ``dry_run=false`` store it."""
+    known_parameters(request, _PARAMETERS)
+    if settings.uploads == "off" or (settings.uploads == "check" and not dry_run):
+        raise Forbidden(
+            "本服务不接受上传" if settings.uploads == "off" else "本服务只检查上传的文件，不写入",
+            where="uploads", remedy="管理员可设置 LIANPIAN_UPLOADS=import，或用命令行 lianpian import",
+        )  # fmt: skip
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _BODY_TYPE:
+        raise HTTPException(415)
+    chosen = _profile(profile, layer, field or [])
+    with tempfile.TemporaryDirectory(prefix="lianpian-upload-") as folder:
+        path = Path(folder) / _file_name(name)
+        with path.open("wb") as sink:
+            async for chunk in request.stream():
+                sink.write(chunk)
+
+        def job() -> dict[str, Any]:
+            sources = read_file(
+                path, layers=[source_layer] if source_layer else None, crs=crs, encoding=encoding,
+                swap_axes=swap_axes, header_row=header_row,
+            )  # fmt: skip
+            profile_of = _profile_of(sources, chosen, path.name)
+            read_with = {"crs": crs, "encoding": encoding, "swap_axes": swap_axes, "header_row": header_row}
+            prepared = prepare_loads(sources, profile_of, data_date=data_date, standing=store, read_with=read_with)
+            if dry_run:
+                stored = [Stored(item.load) for item in prepared]
+            else:
+                stored = store_loads(store, prepared, mode, again=again)
+            return {
+                "dry_run": dry_run,
+                "loads": [
+                    {
+                        **asdict(done.load),
+                        "unchanged": done.unchanged,
+                        "sample": item.sample,
+                        "lines": report_lines(done.load.report, LAYERS[done.load.layer]),
+                    }
+                    for done, item in zip(stored, prepared, strict=True)
+                ],
+            }
+
+        answer = await jobs.imports.run(job)
+    # As JSON of our own, so that numbers of numpy and dates are told as everywhere else.
+    plain: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False, default=str))
+    return plain
+
+
+def _file_name(name: str) -> str:
+    """The last part of a name that a request gives, with an ending that can be read; never a path."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    if not last or last.startswith(".") or "\0" in last or not last.lower().endswith(SUFFIXES):
+        raise InvalidParameter(
+            f"文件名“{name[:80]}”的后缀不能导入", where="name", remedy="可导入：" + "、".join(SUFFIXES)
+        )
+    return last
+
+
+def _profile(profile: str | None, layer: str | None, fields: list[str]) -> Profile | None:
+    if profile is not None and profile not in profile_names():
+        # A path would be a way into the file system.
+        raise InvalidParameter(
+            f"没有名为“{profile}”的映射方案", where="profile", remedy="可用：" + "、".join(profile_names())
+        )
+    chosen = load_profile(profile) if profile else (plain_profile(layer) if layer else None)
+    if chosen and layer and chosen.layer != layer:
+        raise InvalidParameter(f"映射方案用于图层“{chosen.layer}”，不是“{layer}”", where="profile")
+    if fields and chosen is None:
+        raise InvalidParameter("field 要与 layer 或 profile 同用", where="field", remedy="例如 layer=parcels")
+    return with_columns(chosen, fields) if chosen and fields else chosen
+
+
+def _profile_of(sources: list[SourceLayer], chosen: Profile | None, file_name: str) -> Callable[[SourceLayer], Profile]:
+    if chosen is not None:
+        if len(sources) != 1:
+            names = "、".join(source.name for source in sources)
+            raise InvalidInput(f"文件中有多个图层：{names}", where=file_name, remedy="请用 source_layer 指明一个")
+        return lambda source: chosen
+    by_name: dict[str, Profile] = {}
+    for source in sources:
+        if source.name in LAYERS:
+            by_name[source.name] = plain_profile(source.name)
+            continue
+        found = proposals(source)
+        if not found or found[0].score < CERTAIN_ENOUGH:
+            raise InvalidInput(
+                f"不能从字段推断图层“{source.name}”是什么", where=file_name, remedy="请指明 layer 或 profile"
+            )
+        by_name[source.name] = found[0].profile
+    return lambda source: by_name[source.name]

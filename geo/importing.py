@@ -1,0 +1,262 @@
+"""Layers in: a file's layers mapped, checked and stored, each load with its record; nothing is lost on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import geopandas as gpd
+import numpy as np
+
+from geo.crs import crs_name
+from geo.errors import InvalidInput
+from geo.layers.joining import fill_parcel_ids, join_attributes
+from geo.layers.profiles import Mapped, Profile, apply_profile, plain_profile
+from geo.layers.proposal import Proposal, propose
+from geo.layers.quality import Checked, QualityRules, check, quarantined_rows
+from geo.layers.reading import SourceLayer
+from geo.layers.schema import LAYERS
+from geo.layers.shift import suspect_shift
+from geo.store.base import Frame, Load, Query, Store
+from geo.store.records import earlier_load
+
+_CHINA = ZoneInfo("Asia/Shanghai")
+Progress = Callable[[str], None]
+Mode = Literal["replace", "append", "update"]
+
+# A proposal below this is shown, never taken.
+CERTAIN_ENOUGH = 0.6
+# Rows of the store that a new layer is compared with; a shift shows on far fewer.
+_REFERENCE_ROWS = 20_000
+_REFERENCE_MARGIN_DEG = 0.02
+# Values of a joined table that were not taken, kept as examples in the report.
+_CONFLICTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A load ready to be stored, with its rows and the first of them as they were read."""
+
+    load: Load
+    checked: Checked
+    sample: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a prepared load; ``unchanged`` names the load that holds the same file already."""
+
+    load: Load
+    unchanged: str | None = None
+
+
+def proposals(source: SourceLayer) -> list[Proposal]:
+    """The mapping profiles that would fit a layer, best first."""
+    geometry = None
+    if isinstance(source.frame, gpd.GeoDataFrame):
+        there = source.frame.geometry.dropna()
+        geometry = None if there.empty else str(there.iloc[0].geom_type)
+    table = source.frame.drop(columns=source.frame.geometry.name) if geometry else source.frame
+    return propose([str(name) for name in table.columns], table.head(200), geometry, source.name)
+
+
+def prepare_load(
+    source: SourceLayer,
+    profile: Profile,
+    *,
+    data_date: str | None = None,
+    rules: QualityRules | None = None,
+    standing: Store | None = None,
+    read_with: Mapping[str, Any] | None = None,
+) -> Imported:
+    """Map and check one source layer; nothing is written.
+
+    Parameters
+    ----------
+    source, profile : the layer as read, and what its columns mean
+    data_date : the day that the data describe (ISO)
+    rules : tolerances of the checks
+    standing : a store to compare with: a shift against its layers is suspected, firms find their parcels
+    read_with : what a person said to the reader (CRS, encoding …); kept, and a part of what makes an import the same
+
+    Raises
+    ------
+    InvalidInput
+        A column that the profile or the layer needs is missing.
+    """
+    mapped = apply_profile(source, profile)
+    rules = rules or QualityRules()
+    told = {
+        "encoding": source.encoding,
+        "reader": list(source.notes),
+        "mapping": mapped.mapping,
+        "read_with": {**(read_with or {}), "profile": hashlib.sha256(profile.model_dump_json().encode()).hexdigest()},
+    }
+    if profile.join:
+        checked, found = _joined(mapped, profile, standing, f"{source.file_name}: {source.name}")
+    else:
+        checked = check(mapped, profile.layer, profile.duplicate_key, rules=rules, data_date=data_date)
+        found = {}
+        if standing is not None and profile.layer == "enterprises":
+            firms, found["joined"] = _with_parcels(checked.features, standing)
+            checked = replace(checked, features=firms)
+        if standing is not None:
+            found["shift"] = _shift(checked.features, profile.layer, standing)
+    report = {**checked.report, **told, **found}
+    now = datetime.now(_CHINA)
+    load = Load(
+        load_id=f"L{now:%Y%m%d%H%M%S%f}-{profile.layer}",
+        layer=profile.layer,
+        file_name=source.file_name,
+        sha256=source.sha256,
+        profile=profile.name,
+        source_crs="" if source.crs is None else crs_name(source.crs),
+        loaded_at=now.isoformat(timespec="seconds"),
+        data_date=data_date,
+        read=len(source.frame),
+        stored=len(source.frame) - len(checked.quarantine),
+        repaired=checked.repaired,
+        quarantined=len(checked.quarantine),
+        report=report,
+    )
+    table = checked.quarantine.assign(
+        load_id=load.load_id, row_id=[f"{load.load_id}/{row}" for row in checked.quarantine["source_row"]]
+    )
+    return Imported(load, replace(checked, quarantine=table, report=report), _sample(source))
+
+
+def _joined(mapped: Mapped, profile: Profile, store: Store | None, where: str) -> tuple[Checked, dict[str, Any]]:
+    """A table without geometry, told to the rows that the store holds; rows that belong to none are quarantined."""
+    layer = LAYERS[profile.layer]
+    standing = None if store is None else store.read(Query(layer.name))
+    if standing is None or standing.empty:
+        raise InvalidInput(
+            f"这张表要补入已有的{layer.zh}，但数据库中没有{layer.zh}", where=where, remedy="请先导入" + layer.zh
+        )
+    joined = join_attributes(standing, mapped.frame, profile.join)
+    apart = np.zeros(len(mapped.frame), dtype=bool)
+    apart[joined.unmatched] = True
+    why = np.full(len(mapped.frame), f"没有对应的{layer.zh}", dtype=object)
+    changed = joined.frame[joined.changed].reset_index(drop=True)
+    report = {
+        "repaired": {},
+        "quarantined": {f"没有对应的{layer.zh}": int(apart.sum())} if apart.any() else {},
+        "notes": mapped.notes,
+    }
+    told = {
+        "joined": joined.counts,
+        "conflicts": json.loads(joined.conflicts.head(_CONFLICTS).to_json(orient="records", date_format="iso")),
+        # As many rows are written as the table had something to say of, not as many as it has itself.
+        "rows_written": len(changed),
+    }
+    return Checked(changed, quarantined_rows(mapped.frame, apart, why, layer), 0, report), told
+
+
+def _sample(source: SourceLayer) -> list[dict[str, str]]:
+    rows = source.frame.head(3)
+    table = rows.drop(columns=rows.geometry.name) if isinstance(rows, gpd.GeoDataFrame) else rows
+    return [
+        {str(name): "" if value is None or value != value else str(value) for name, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _with_parcels(firms: Frame, store: Store) -> tuple[Frame, dict[str, int]]:
+    columns = ("parcel_id", "credit_code", "holder")
+    return fill_parcel_ids(firms, store.read(Query("parcels", columns=columns, geometry=False)))
+
+
+def _shift(features: Frame, layer: str, store: Store) -> dict[str, Any]:
+    """Whether the layer seems moved against what the store holds: the same layer, else the parcels."""
+    if not isinstance(features, gpd.GeoDataFrame) or features.empty:
+        return {"assessed": False, "why": "没有几何"}
+    west, south, east, north = (float(value) for value in features.total_bounds)
+    margin = _REFERENCE_MARGIN_DEG
+    box = (west - margin, south - margin, east + margin, north + margin)
+    for name in dict.fromkeys((layer, "parcels", "zoning", "towns")):
+        kind = LAYERS[name]
+        if kind.geometry != LAYERS[layer].geometry:
+            continue
+        reference = store.read(Query(name, bbox=box, columns=(kind.key,), limit=_REFERENCE_ROWS))
+        if len(reference):
+            found = suspect_shift(features, reference, kind.key if name == layer else None)
+            return {"reference": name, **found.as_dict()}
+    return {"assessed": False, "why": "数据库中没有可比较的图层"}
+
+
+def prepare_loads(
+    sources: Iterable[SourceLayer],
+    profile_of: Callable[[SourceLayer], Profile] | None = None,
+    *,
+    data_date: str | None = None,
+    standing: Store | None = None,
+    read_with: Mapping[str, Any] | None = None,
+    progress: Progress = lambda step: None,
+) -> list[Imported]:
+    """Map and check layers by their profiles (by their own names where none is given); nothing is written."""
+    prepared = []
+    for source in sources:
+        progress(f"检查 {LAYERS[source.name].zh if source.name in LAYERS else source.name}")
+        profile = profile_of(source) if profile_of else plain_profile(source.name)
+        prepared.append(prepare_load(source, profile, data_date=data_date, standing=standing, read_with=read_with))
+    return prepared
+
+
+def store_loads(
+    store: Store,
+    prepared: Iterable[Imported],
+    mode: Mode = "replace",
+    *,
+    again: bool = False,
+    progress: Progress = lambda step: None,
+) -> list[Stored]:
+    """Store prepared layers, each in its own transaction.
+
+    Parameters
+    ----------
+    mode : ``replace`` the layer, ``append`` rows with new keys, ``update`` rows by key and add the new ones
+    again : store a file that the layer holds already, instead of leaving it as it is
+
+    Raises
+    ------
+    InvalidInput
+        A key of an appended row is there already.
+    """
+    done = []
+    for item in prepared:
+        # A table that was joined speaks of some rows of the layer and says nothing of the others.
+        way: Mode = "update" if "rows_written" in item.load.report else mode
+        load = replace(item.load, report={**item.load.report, "mode": way})
+        same = None if again else earlier_load(standing_loads(store.loads()), load.sha256, load.layer, load.profile)
+        if same is not None and _as_it_is(store, load, same, way):
+            progress(f"未写入 {LAYERS[load.layer].zh}：同一文件已在 {same.loaded_at} 导入")
+            done.append(Stored(load, same.load_id))
+            continue
+        progress(f"写入 {LAYERS[load.layer].zh}")
+        store.write_load(load, item.checked.features, item.checked.quarantine, way)
+        done.append(Stored(load))
+    return done
+
+
+def _as_it_is(store: Store, load: Load, same: Load, mode: Mode) -> bool:
+    """Whether storing the file of ``same`` once more would change nothing: nothing came to the layer after it."""
+    if same.data_date != load.data_date or same.report.get("read_with") != load.report["read_with"]:
+        return False
+    standing = [load for load in standing_loads(store.loads()) if load.layer == same.layer]
+    if mode == "replace":
+        return [load.load_id for load in standing] == [same.load_id]
+    return standing[-1].load_id == same.load_id
+
+
+def standing_loads(loads: list[Load]) -> list[Load]:
+    """The loads whose rows are in the store: for each layer the last that replaced it and what came to it since."""
+    standing: dict[str, list[Load]] = {}
+    for load in loads:
+        before = standing.get(load.layer, []) if load.report.get("mode") in ("append", "update") else []
+        standing[load.layer] = [*before, load]
+    return [load for kept in standing.values() for load in kept]

@@ -1,0 +1,150 @@
+"""A question to the embedded store as SQL: which rows, by which way, in which order."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import shapely
+
+from geo.layers.filter_rows import constant_geometry, spatial_test
+from geo.store import rtree
+from geo.store.asking import Question, written
+from geo.store.base import Bounds, Frame
+from geo.store.blobs import body, envelope, from_blobs
+from geo.store.columns import from_stored
+from geo.store.filtering import SQL, Dialect, filter_sql, glob_pattern, needed_boxes
+from geo.store.tables import quoted
+
+_MOST_BOUND = 30_000  # SQLite binds at most 32,766 values
+
+_Test = Callable[[bytes | None], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The rows that a question takes.
+
+    Parameters
+    ----------
+    source : what stands after FROM; ``t`` is the layer, ``r`` its R-tree where one is used
+    values : bound values of ``source``
+    tests : the spatial parts of its filter, functions of a geometry's blob
+    """
+
+    source: str
+    values: list[Any]
+    tests: tuple[_Test, ...]
+
+    @contextmanager
+    def functions(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Teach a connection the tests for as long as the question takes."""
+        for number, test in enumerate(self.tests):
+            connection.create_function(_test_name(number), 1, test, deterministic=True)
+        try:
+            yield
+        finally:
+            for number in range(len(self.tests)):
+                connection.create_function(_test_name(number), 1, None)
+
+
+def selection(question: Question, *, by_key: bool = False) -> Selection:
+    """Which rows a question takes; ``by_key`` ones are found along the keys, not through the R-tree."""
+    layer = question.layer
+    parts, values = written(question.conditions, "?", _MOST_BOUND)
+    tests: list[_Test] = []
+    if question.filter is not None:
+
+        def spatial(op: str, geometry: dict[str, Any]) -> SQL:
+            tests.append(_blob_test(op, geometry))
+            return f"{_test_name(len(tests) - 1)}(t.geom)", []
+
+        condition, bound = filter_sql(
+            question.filter, layer, Dialect("?", "{0} GLOB ?", glob_pattern, spatial, "t.geom")
+        )
+        parts.append(condition)
+        values += bound
+    source = f"{quoted(layer.name)} AS t"
+    boxes = [rtree.box_condition(question.box)] if question.box is not None else []
+    boxes += [rtree.candidate_condition(box) for box in needed_boxes(question.filter)]
+    if boxes:
+        tree = f'"rtree_{layer.name}_geom" AS r'
+        # CROSS JOIN: SQLite keeps the order.
+        source = (
+            f"{source} CROSS JOIN {tree} ON r.id = t.fid" if by_key else f"{tree} CROSS JOIN {source} ON t.fid = r.id"
+        )
+        parts = [condition for condition, _ in boxes] + parts
+        values = [value for _, bound in boxes for value in bound] + values
+    return Selection(source + (f" WHERE {' AND '.join(parts)}" if parts else ""), values, tuple(tests))
+
+
+def rows_sql(question: Question, chosen: Selection) -> SQL:
+    """The statement that gives the rows of a question: its columns, then the geometry where it is wanted."""
+    layer = question.layer
+    key = f"t.{quoted(layer.key)}"
+    source, values = chosen.source, list(chosen.values)
+    wanted = [f"t.{quoted(name)}" for name in question.columns] + (["t.geom"] if question.geometry else [])
+    if question.limit is not None:
+        # Keys alone are sorted and cut; whole rows are fetched for the page only.
+        source = (
+            f"(SELECT t.fid AS page_fid FROM {source} ORDER BY {key} LIMIT ?) "  # noqa: S608
+            f"CROSS JOIN {quoted(layer.name)} AS t ON t.fid = page_fid"
+        )
+        values.append(question.limit)
+    return f"SELECT {', '.join(wanted)} FROM {source} ORDER BY {key}", values  # noqa: S608
+
+
+def frame_of(question: Question, rows: Sequence[tuple[Any, ...]]) -> Frame:
+    """The frame of the rows that ``rows_sql`` gave."""
+    wanted = len(question.columns) + question.geometry
+    columns = list(zip(*rows, strict=True)) or [()] * wanted
+    geometries = from_blobs(columns.pop()) if question.geometry else None
+    return from_stored(question.layer, question.columns, columns, geometries)
+
+
+def better_by_key(connection: sqlite3.Connection, question: Question) -> bool:
+    """Whether a page in a box is found sooner along the keys than by sorting all rows of the box.
+
+    With n rows of which the box holds a share p, the R-tree gives p·n rows to sort, a walk along the keys passes
+    limit/p rows. Either way the answer is the same.
+    """
+    boxes = [*([question.box] if question.box is not None else []), *needed_boxes(question.filter)]
+    if not boxes or question.limit is None:
+        return False
+    name = question.layer.name
+    ((west, south, east, north, rows),) = connection.execute(
+        f"SELECT min_x, min_y, max_x, max_y, (SELECT max(fid) FROM {quoted(name)}) "  # noqa: S608
+        "FROM gpkg_contents WHERE table_name = ?",
+        [name],
+    ).fetchall()
+    if west is None or rows is None:
+        return False
+    sides = list(zip(*boxes, (west, south, east, north), strict=True))
+    across = (min(sides[2]) - max(sides[0])) / max(east - west, 1e-9)
+    along = (min(sides[3]) - max(sides[1])) / max(north - south, 1e-9)
+    share = max(across, 0.0) * max(along, 0.0)
+    return bool(share * share * rows > max(question.limit, 1))
+
+
+def _test_name(number: int) -> str:
+    return f"lianpian_filter_{number}"
+
+
+def _blob_test(op: str, geometry: dict[str, Any]) -> _Test:
+    """A spatial part of a filter as a function of a blob: 1, 0, or ``None`` where there is no geometry."""
+    test = spatial_test(op, geometry)
+    west, south, east, north = constant_geometry(geometry).bounds
+    apart = int(op == "s_disjoint")
+
+    def of(blob: bytes | None) -> int | None:
+        if blob is None:
+            return None
+        box: Bounds | None = envelope(blob)
+        if box is None or box[0] > east or box[2] < west or box[1] > north or box[3] < south:
+            return apart
+        return int(test(shapely.from_wkb(body(blob))))
+
+    return of
