@@ -227,6 +227,13 @@ def contradiction(bounds: NDArray[np.float64], crs: CRS) -> tuple[str, str] | No
     (what is wrong, how to mend it), both in Chinese; ``None`` where most rows lie where the system is used. Single
     rows elsewhere are no contradiction: they are faults of their own.
     """
+    try:
+        _transformer(crs.to_wkt(), CRS.from_user_input(STORAGE_CRS).to_wkt())
+    except ProjError:
+        return (
+            f"坐标系 {crs_name(crs)} 不能换算为 CGCS2000",
+            "请用 --crs 指明实际的坐标系；地方独立坐标系请先用七参数或四参数转换",
+        )
     rows = bounds[np.isfinite(bounds).all(axis=1)]
     if len(rows) == 0:
         return None

@@ -171,6 +171,12 @@ def test_coordinates_that_fit_their_system(stated: str, x: float, y: float) -> N
     assert crs.contradiction(boxes(x, y), CRS.from_user_input(stated)) is None
 
 
+def test_a_system_that_is_not_of_this_earth_is_no_system() -> None:
+    found = crs.contradiction(boxes(120, 30), CRS.from_user_input("+proj=longlat +a=3396190 +b=3376200"))
+    assert found is not None
+    assert "不能换算" in found[0]
+
+
 def test_most_rows_decide() -> None:
     good, bad = boxes(EAST_M, NORTH_M, 20), boxes(NORTH_M, EAST_M, 20)
     nothing = np.full((5, 4), np.nan)

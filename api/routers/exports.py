@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import zipfile
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import shapely
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
-from maps.qgis_style import qgis_style
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
@@ -23,8 +22,10 @@ from api.jobs import Jobs
 from api.settings import Settings
 from geo.errors import InvalidParameter
 from geo.exporting import Form, Selection, export_layer, exported_layer
+from geo.layers.formats.provenance import Written
 from geo.layers.writing import FORMATS
 from geo.store.base import Bounds, Store
+from maps.qgis_style import qgis_style
 
 router = APIRouter(tags=["导出"])
 _PARAMETERS = frozenset({"f", "crs", "filter", "bbox", "names", "encoding", "expand_extra"})
@@ -92,19 +93,35 @@ async def _answer(selection: Selection, form: Form, store: Store, settings: Sett
     try:
         path = folder / f"{layer.name}{kind.suffix}"
         style = qgis_style(layer.name) if kind.carries_style else None
-        job = partial(export_layer, store, selection, form, path, organisation=settings.organisation, style=style)
-        written = await jobs.run(job)
+
+        def job() -> tuple[Written, Path]:
+            written = export_layer(store, selection, form, path, organisation=settings.organisation, style=style)
+            # What a format says of itself in a second file goes along.
+            return written, path if len(list(folder.iterdir())) == 1 else _together(folder, path)
+
+        written, ready = await jobs.run(job)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     day = datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y%m%d")
+    suffix = ready.name.removeprefix(layer.name)
     return FileResponse(
-        path,
-        media_type=kind.media_type,
-        filename=f"{layer.zh}_{day}{kind.suffix}",
+        ready,
+        media_type=kind.media_type if ready == path else "application/zip",
+        filename=f"{layer.zh}_{day}{suffix}",
         headers={"X-Rows": str(written.rows), "Cache-Control": "no-store"},
         background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
     )
+
+
+def _together(folder: Path, path: Path) -> Path:
+    """One zip of the files of an export."""
+    packed = folder / f"{path.name}.zip"
+    parts = sorted(part for part in folder.iterdir() if part != packed)
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in parts:
+            archive.write(part, part.name)
+    return packed
 
 
 def _drawn(polygon: dict[str, Any] | None) -> shapely.geometry.base.BaseGeometry | None:

@@ -12,17 +12,9 @@ from numpy.typing import NDArray
 
 from geo.land.calendar import Days
 from geo.layers.schema import FINDINGS, PARCELS
+from geo.layers.words import WORDS
 
-LEVELS: dict[str, str] = {
-    "ok": "未见问题",
-    "warning": "即将到期",
-    "overdue": "逾期未动工",
-    "idle_1y": "闲置满一年",
-    "idle_2y": "闲置满两年",
-    "idle_stalled": "中止开发",
-    "inefficient": "低效用地",
-    "not_assessed": "未能评估",
-}
+LEVELS: dict[str, str] = {level: spellings[0] for level, spellings in WORDS["findings.level"].items()}
 RULE_TITLES = {"IDLE_A": "逾期未动工开发", "IDLE_B": "动工后中止开发"}
 # Levels that make a parcel idle or inefficient; a warning or an overdue date is not yet a finding of either.
 IDLE_LEVELS = ("idle_1y", "idle_2y", "idle_stalled")

@@ -47,7 +47,8 @@ def told(error: BaseException, *folders: Path) -> str:
     for folder in folders:
         words = words.replace(f"{folder}/", "").replace(str(folder), "")
     sentence = next((text for sign, text in _WORDS if re.search(sign, words)), "内容有误")
-    return f"{sentence}（{type(error).__name__}：{words[:200]}）"
+    speaker = "GDAL" if isinstance(error, (DataSourceError, DataLayerError, FeatureError, GeometryError)) else ""
+    return f"{sentence}（{speaker or type(error).__name__}：{words[:200]}）"
 
 
 def read_gdal(

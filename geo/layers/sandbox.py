@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -179,7 +180,16 @@ def leave_with(folder: Path) -> None:
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1 << 16):
             pass
-        shutil.rmtree(folder, ignore_errors=True)
+        clear(folder)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder that another thread may still be filling: again until it is gone."""
+    for _ in range(500):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.01)

@@ -74,6 +74,19 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "logistics_hub": ("物流枢纽",),
     },
     "network.mode": {"road": ("公路",), "rail": ("铁路",), "water": ("水路",)},
+    "findings.kind": {"idle": ("闲置土地",), "inefficient": ("低效用地",)},
+    "findings.level": {
+        "ok": ("未见问题",),
+        "warning": ("即将到期",),
+        "overdue": ("逾期未动工",),
+        "idle_1y": ("闲置满一年",),
+        "idle_2y": ("闲置满两年",),
+        "idle_stalled": ("中止开发",),
+        "inefficient": ("低效用地",),
+        "not_assessed": ("未能评估",),
+    },
+    "findings.confidence": {"suspected": ("疑似，待确认",)},
+    "sites.kind": {"plot": ("连片地块",), "parcel": ("单宗地块",)},
 }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from geo.errors import InvalidInput, LianpianError
 from geo.layers.inspection import ARCHIVE_SUFFIXES, GDAL_SUFFIXES, inspect
 from geo.layers.limits import Limits
-from geo.layers.sandbox import confine, leave_with
+from geo.layers.sandbox import clear, confine, leave_with
 from geo.layers.transfer import GEOMETRY, Outgoing, Progress
 from geo.layers.unpacking import survey, unpack
 
@@ -215,6 +214,6 @@ if __name__ == "__main__":
         _tell(_answer(asked))
     except BrokenPipeError:
         # Nobody waits any more, and nobody else will clear up.
-        shutil.rmtree(asked["folder"], ignore_errors=True)
+        clear(Path(asked["folder"]))
     # Libraries may keep threads; nothing is left that they could still do.
     os._exit(0)

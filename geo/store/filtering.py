@@ -78,15 +78,26 @@ def filter_sql(expression: Any, layer: Layer, dialect: Dialect) -> SQL:
     return f"{term} {op} {other}", [*values, *other_values]
 
 
-def needed_boxes(expression: Any) -> list[Bounds]:
-    """Boxes that the envelope of every row that passes must meet: of the spatial parts that every row must pass."""
+def needed_parts(expression: Any) -> tuple[list[dict[str, Any]], Any]:
+    """The spatial parts that every row must pass and that are true only where envelopes meet, and the rest of it all.
+
+    The rest is ``None`` where there is none; ``expression`` may be ``None`` too.
+    """
     if expression is None or isinstance(expression, bool):
-        return []
-    if expression["op"] == "and":
-        return [box for one in expression["args"] for box in needed_boxes(one)]
-    if expression["op"] in SPATIAL and expression["op"] != "s_disjoint":
-        return [constant_geometry(expression["args"][1]).bounds]
-    return []
+        return [], expression
+    parts = expression["args"] if expression["op"] == "and" else [expression]
+    needed = [part for part in parts if _is_near(part)]
+    rest = [part for part in parts if not _is_near(part)]
+    return needed, None if not rest else rest[0] if len(rest) == 1 else {"op": "and", "args": rest}
+
+
+def needed_boxes(expression: Any) -> list[Bounds]:
+    """Boxes that the envelope of every row that passes must meet."""
+    return [constant_geometry(part["args"][1]).bounds for part in needed_parts(expression)[0]]
+
+
+def _is_near(part: Any) -> bool:
+    return isinstance(part, dict) and part["op"] in SPATIAL and part["op"] != "s_disjoint"
 
 
 def glob_pattern(pattern: str) -> str:

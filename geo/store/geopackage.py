@@ -33,7 +33,7 @@ from geo.store.asking import Question, ask, ask_all, page_size, visible_layer
 from geo.store.base import EVERYTHING, Bounds, Frame, Load, Mode, Query, Run, Scope
 from geo.store.blobs import register_functions, to_blobs
 from geo.store.columns import Rows, repeated_keys, to_stored
-from geo.store.geopackage_reading import better_by_key, frame_of, rows_sql, selection
+from geo.store.geopackage_reading import frame_of, rows_sql, selected
 from geo.store.lending import Lending, pages_of
 from geo.store.records import (
     LOAD_COLUMNS,
@@ -120,8 +120,7 @@ class GeoPackageStore:
     def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
         """How many rows ``read`` would give without ``limit`` and ``after``."""
         question = ask_all(query, scope)
-        chosen = selection(question)
-        with self._faults(), self._readers.borrowed() as connection, chosen.functions(connection):
+        with self._faults(), self._readers.borrowed() as connection, selected(connection, question) as chosen:
             ((number,),) = connection.execute(f"SELECT count(*) FROM {chosen.source}", chosen.values)  # noqa: S608
         return int(number)
 
@@ -161,21 +160,20 @@ class GeoPackageStore:
             return connection.execute(sql, values or ()).fetchall()
 
     def _answer(self, question: Question) -> Frame:
-        with self._faults(), self._readers.borrowed() as connection:
-            chosen = selection(question, by_key=better_by_key(connection, question))
-            with chosen.functions(connection):
-                rows = connection.execute(*rows_sql(question, chosen)).fetchall()
+        with self._faults(), self._readers.borrowed() as connection, selected(connection, question) as chosen:
+            rows = connection.execute(*rows_sql(question, chosen)).fetchall()
         return frame_of(question, rows)
 
     def _pages(self, question: Question, rows: int) -> Iterator[Frame]:
-        with self._faults(), self._readers.borrowed() as connection:
-            chosen = selection(question, by_key=better_by_key(connection, question))
-            connection.execute("BEGIN")  # one snapshot for all pages
-            # Left early, the iterator gives its connection back as if it had come to the end.
-            with suppress(GeneratorExit), chosen.functions(connection), closing(connection.cursor()) as cursor:
-                cursor.execute(*rows_sql(question, chosen))
-                yield from pages_of(cursor.fetchmany, rows, partial(frame_of, question))
-            connection.execute("ROLLBACK")
+        with (
+            self._faults(),
+            self._readers.borrowed() as connection,
+            selected(connection, question) as chosen,
+            suppress(GeneratorExit),  # left early, the iterator gives its connection back as at the end
+            closing(connection.cursor()) as cursor,
+        ):
+            cursor.execute(*rows_sql(question, chosen))
+            yield from pages_of(cursor.fetchmany, rows, partial(frame_of, question))
 
     def _open_reader(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

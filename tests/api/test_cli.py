@@ -118,7 +118,7 @@ def survey(folder: Path) -> Path:
     """A land survey layer as it is handed over: survey names, GBK without a word about it, one row without a number."""
     rows = {
         "BSM": ["330100000000000001", "330100000000000002", None],
-        "TBBH": ["1", "2", "3"],
+        "TBBH": ["1", "2", None],
         "DLBM": ["0601", "0508", "0601"],
         "DLMC": ["工业用地", "物流仓储用地", "工业用地"],
         "QSXZ": ["10", "20", "30"],

@@ -187,33 +187,30 @@ def told(path: Path, root: Path, outcome: list[SourceLayer] | InvalidInput, how:
     words = [f"{len(outcome)} 个图层" if len(outcome) > 1 else "读入", how]
     words += sorted({crs_name(layer.crs) for layer in outcome if layer.crs is not None})
     words += sorted({layer.encoding for layer in outcome if layer.encoding})
-    words += [
-        f"{faults} 行有误：{'、'.join(sorted({why for layer in outcome for why in layer.faults.values()}))}"
-    ] * bool(faults)
+    if faults:
+        words.append(
+            f"{faults} 行有误：" + "、".join(sorted({why for layer in outcome for why in layer.faults.values()}))
+        )
     words += list(dict.fromkeys(note for layer in outcome for note in layer.notes))
     area = area_ha(outcome)
-    return (
-        name,
-        "；".join(word for word in words if word),
-        f"{rows:,}",
-        f"{area:,.1f}" if np.isfinite(area) and area else "",
-    )
+    shown = f"{area:,.1f}" if np.isfinite(area) and area else ""
+    return name, "；".join(word for word in words if word), f"{rows:,}", shown
+
+
+def variant_row(variant: Variant) -> tuple[str, str, str, str]:
+    """One row of the first table: read as it is and, where that is refused, as the refusal says."""
+    path = HANGZHOU / variant.file
+    first = read(path)
+    if not isinstance(first, InvalidInput):
+        return told(path, HANGZHOU, first)
+    options = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+        for name, value in variant.options.items()
+    ]
+    return told(path, HANGZHOU, read_file(path, **variant.options), f"先拒绝（{first}），加 {' '.join(options)}")
 
 
 if __name__ == "__main__":
-    shown = []
-    for each in VARIANTS:
-        where = HANGZHOU / each.file
-        first = read(where)
-        option = " ".join(
-            f"--{key.replace('_', '-')}{'' if value is True else f' {value}'}" for key, value in each.options.items()
-        )
-        result = read_file(where, **each.options) if isinstance(first, InvalidInput) else first
-        shown.append(
-            told(where, HANGZHOU, result, f"先拒绝（{first}），加 {option}" if isinstance(first, InvalidInput) else "")
-        )
-    sys.stdout.write(f"{table(shown)}\n\n")
-    all_files = ugly_files()
-    sys.stdout.write(
-        table([told(*each) for each in zip(all_files, [UGLY] * len(all_files), swept(all_files), strict=True)]) + "\n"
-    )
+    files = ugly_files()
+    ugly = [told(path, UGLY, outcome) for path, outcome in zip(files, swept(files), strict=True)]
+    sys.stdout.write(f"{table([variant_row(each) for each in VARIANTS])}\n\n{table(ugly)}\n")

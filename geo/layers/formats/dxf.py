@@ -106,9 +106,7 @@ def _polygons(contents: Contents) -> RawLayer:
     shapes = contents.closed
     notes: list[str] = []
     faults: dict[int, str] = {}
-    corners = np.array([len(np.unique(shape.xy, axis=0)) for shape in shapes])
-    finite = np.array([bool(np.isfinite(shape.xy).all()) for shape in shapes])
-    sound = np.flatnonzero((corners >= 3) & finite)
+    sound = np.flatnonzero(_sound(shapes))
     # Rings may lie in each other within a layer, within a hatch, and within what an export wrote under one key.
     names = [
         f"fill {shape.fill}" if shape.fill >= 0 else f"key {shape.key[:2]}" if shape.key else f"layer {shape.layer}"
@@ -150,6 +148,19 @@ def _polygons(contents: Contents) -> RawLayer:
         geometry = np.r_[geometry, np.full(len(broken), None)]
     table = gpd.GeoDataFrame(frame, geometry=gpd.GeoSeries(geometry, crs=contents.crs), crs=contents.crs)
     return RawLayer("面", table, None, tuple(notes), faults)
+
+
+def _sound(shapes: list[Shape]) -> NDArray[np.bool_]:
+    """(n,) bool: at least three points that differ from the one before, all of them numbers."""
+    sizes = np.array([len(shape.xy) for shape in shapes])
+    owner = np.repeat(np.arange(len(shapes)), sizes)
+    xy = np.concatenate([shape.xy for shape in shapes])
+    before = np.roll(xy, 1, axis=0)
+    starts = (np.cumsum(sizes) - sizes)[sizes > 0]
+    before[starts] = xy[(np.cumsum(sizes) - 1)[sizes > 0]]
+    turns = np.bincount(owner, (xy != before).any(axis=1), minlength=len(shapes))
+    broken = np.bincount(owner, ~np.isfinite(xy).all(axis=1), minlength=len(shapes))
+    return (turns >= 3) & (broken == 0)
 
 
 def _rings(outlines: list[NDArray[np.float64]]) -> NDArray[np.object_]:

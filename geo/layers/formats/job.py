@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,6 @@ class Job:
         if self.spool.extra and not self.spool.extra_rest:
             present = [name for name in present if name != "extra"]
         return columns_of(self.spool.layer, present, self.spool.extra, self.names, rules)
-
-
-Writer = Callable[[Job], Iterator[str]]
 
 
 def write_with_gdal(rows: Outgoing, path: Path, driver: str, layer: str, crs: str, **options: Any) -> None:

@@ -14,6 +14,7 @@ from pyproj import CRS
 
 from geo.crs import STORAGE_CRS, reproject
 from geo.layers.schema import Field, Kind, Layer
+from geo.layers.words import words_of
 from geo.units import mu
 
 UNITS_ZH = {
@@ -65,7 +66,10 @@ def field_rows(layer: Layer, columns: dict[str, str]) -> list[tuple[str, str, st
 
 
 def plain(page: pd.DataFrame, layer: Layer) -> dict[str, list[Any]]:
-    """Column -> Python values: text, numbers, ``date``; booleans as 是/否, lists and objects as JSON text."""
+    """Column -> Python values: text, numbers, ``date``; booleans as 是/否, lists and objects as JSON text.
+
+    Words of coded fields are told in Chinese, as people read a table; the import takes them back.
+    """
     kinds = {field.name: field.kind for field in layer.fields}
     out: dict[str, list[Any]] = {}
     for column in attribute_columns(page):
@@ -80,7 +84,8 @@ def plain(page: pd.DataFrame, layer: Layer) -> dict[str, list[Any]]:
         elif kind == "boolean" or pd.api.types.is_bool_dtype(values.dtype):
             cells = ["是" if value else "否" for value in values.fillna(False)]
         elif kind == "text":
-            cells = [str(value) for value in values]
+            spoken = {word: spellings[0] for word, spellings in (words_of(layer.name, column) or {}).items()}
+            cells = [spoken.get(str(value), str(value)) for value in values]
         elif kind == "json" or values.dtype == object:
             cells = [_json(value) for value in values]
         else:
