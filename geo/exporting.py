@@ -15,12 +15,12 @@ from shapely.geometry.base import BaseGeometry
 
 from geo.crs import crs_name
 from geo.errors import InvalidParameter, NotFound
-from geo.importing import standing_loads
 from geo.layers.filters import Filter, parse_filter
 from geo.layers.formats.provenance import Provenance, Written
 from geo.layers.schema import LAYERS, Layer
 from geo.layers.writing import target_crs, write_layer
 from geo.store.base import EVERYTHING, Bounds, Frame, Query, Scope, Store
+from geo.store.records import standing_loads
 
 _CHINA = ZoneInfo("Asia/Shanghai")
 AREA_METHOD = "CGCS2000 椭球面积（经纬度直线边，等积纬度公式）"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
@@ -15,19 +15,18 @@ import numpy as np
 
 from geo.crs import crs_name
 from geo.errors import InvalidInput
-from geo.layers.joining import fill_parcel_ids, join_attributes
+from geo.layers.checking.shift import suspect_shift
+from geo.layers.mapping.joining import fill_parcel_ids, join_attributes
+from geo.layers.mapping.proposal import Proposal, propose
 from geo.layers.profiles import Mapped, Profile, apply_profile, plain_profile
-from geo.layers.proposal import Proposal, propose
 from geo.layers.quality import Checked, QualityRules, check, quarantined_rows
 from geo.layers.reading import SourceLayer
 from geo.layers.schema import LAYERS
-from geo.layers.shift import suspect_shift
-from geo.store.base import Frame, Load, Query, Store
-from geo.store.records import earlier_load
+from geo.store.base import Frame, Load, Mode, Query, Store
+from geo.store.records import earlier_load, standing_loads
 
 _CHINA = ZoneInfo("Asia/Shanghai")
 Progress = Callable[[str], None]
-Mode = Literal["replace", "append", "update"]
 
 # A proposal below this is shown, never taken.
 CERTAIN_ENOUGH = 0.6
@@ -251,12 +250,3 @@ def _as_it_is(store: Store, load: Load, same: Load, mode: Mode) -> bool:
     if mode == "replace":
         return [load.load_id for load in standing] == [same.load_id]
     return standing[-1].load_id == same.load_id
-
-
-def standing_loads(loads: list[Load]) -> list[Load]:
-    """The loads whose rows are in the store: for each layer the last that replaced it and what came to it since."""
-    standing: dict[str, list[Load]] = {}
-    for load in loads:
-        before = standing.get(load.layer, []) if load.report.get("mode") in ("append", "update") else []
-        standing[load.layer] = [*before, load]
-    return [load for kept in standing.values() for load in kept]

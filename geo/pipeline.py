@@ -15,7 +15,6 @@ import pandas as pd
 import shapely
 
 from geo.errors import InvalidParameter
-from geo.importing import standing_loads
 from geo.land.efficiency import assess_inefficiency, subject_to_inefficiency
 from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS, RULE_TITLES
 from geo.land.idle import assess_idle, subject_to_idle
@@ -26,6 +25,7 @@ from geo.plots.composition import built_area_m2, level_share
 from geo.plots.parameters import PlotRules
 from geo.plots.plot import PlotSet, find_plots
 from geo.store.base import Frame, Load, Query, Run, Store
+from geo.store.records import standing_loads
 from geo.units import mu
 
 _CHINA = ZoneInfo("Asia/Shanghai")

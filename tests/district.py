@@ -18,9 +18,9 @@ from hypothesis import settings
 
 from api.app import create_app
 from data.demo.generate import build_district, write_district
+from geo.importing import prepare_loads, store_loads
 from geo.land.rules import load_rules
 from geo.layers.reading import read_file
-from geo.importing import prepare_loads, store_loads
 from geo.pipeline import analyse_store
 from geo.store.base import Run, Store
 from geo.store.opening import open_store

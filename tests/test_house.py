@@ -40,7 +40,7 @@ MAY_KNOW = {
     "geo.logistics": LAYERS,
     "geo.matching": LAYERS | FINDERS,
     "geo.importing": LAYERS | {"geo.store"},
-    "geo.exporting": LAYERS | {"geo.store", "geo.importing"},
+    "geo.exporting": LAYERS | {"geo.store"},
     "geo.pipeline": GEO,
     "data": GEO | {"geo.pipeline"},
     "maps": GEO | {"geo.pipeline", "data"},

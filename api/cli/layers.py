@@ -17,15 +17,15 @@ from rich.table import Table
 from api.cli.program import JsonOption, StoreOption, app, log, opened, print_json, settings, steps
 from geo.errors import InvalidInput, InvalidParameter, StoreUnreachable
 from geo.exporting import Form, Selection, export_layer
-from geo.importing import CERTAIN_ENOUGH, Imported, Mode, Stored, prepare_loads, proposals, store_loads
+from geo.importing import CERTAIN_ENOUGH, Imported, Stored, prepare_loads, proposals, store_loads
+from geo.layers.checking.report import report_lines
 from geo.layers.formats.provenance import Written
 from geo.layers.profiles import Profile, load_profile, plain_profile, profile_names, with_columns
 from geo.layers.quality import coverage_frame_for_file, quarantine_frame_for_file
 from geo.layers.reading import SourceLayer, read_file
-from geo.layers.report import report_lines
 from geo.layers.schema import LAYERS
 from geo.layers.writing import FORMATS, format_of, write_frame
-from geo.store.base import Store
+from geo.store.base import Mode, Store
 from maps.qgis_style import qgis_style
 
 LayerOption = Annotated[str | None, typer.Option(help="导入到哪个图层；不写时按文件中的图层名，或由字段推断")]

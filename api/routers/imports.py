@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 
 from api.dependencies import JobsDep, SettingsDep, StoreDep, known_parameters
 from geo.errors import Forbidden, InvalidInput, InvalidParameter
-from geo.importing import CERTAIN_ENOUGH, Mode, Stored, prepare_loads, proposals, store_loads
+from geo.importing import CERTAIN_ENOUGH, Stored, prepare_loads, proposals, store_loads
+from geo.layers.checking.report import report_lines
 from geo.layers.profiles import Profile, load_profile, plain_profile, profile_names, with_columns
 from geo.layers.reading import SUFFIXES, SourceLayer, read_file
-from geo.layers.report import report_lines
 from geo.layers.schema import LAYERS
+from geo.store.base import Mode
 
 router = APIRouter(tags=["导入"])
 _PARAMETERS = frozenset(

@@ -1,7 +1,7 @@
 """CQL2 filters: parsed by a library, held against the schema, kept in a normal form.
 
 The library reads the syntax; what may be asked is decided here by an allow-list. Stores turn the normal form into SQL
-with bound values (``geo.store.filtering``); ``geo.layers.filter_rows`` evaluates it on frames. All three follow SQL's
+with bound values (``geo.store.filtering``); ``geo.layers.filtering.rows`` evaluates it on frames. All follow SQL's
 three-valued logic. OGC 21-065r2 (CQL2): Basic CQL2, advanced comparison operators, case-insensitive comparison,
 spatial functions, property-property comparison and arithmetic.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import cql2
 
 from geo.errors import InvalidParameter
-from geo.layers.filter_terms import COMPARISONS, GEOMETRY_NAMES, SPATIAL, Terms, unknown_operator, wrong
+from geo.layers.filtering.terms import COMPARISONS, GEOMETRY_NAMES, SPATIAL, Terms, unknown_operator, wrong
 from geo.layers.schema import Layer
 
 _MOST_CHARACTERS = 8 * 1024  # of an expression, the coordinates of CQL2-JSON apart

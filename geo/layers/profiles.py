@@ -1,7 +1,7 @@
 """Mapping profiles: those that come with the project, and any other in a TOML file; the door of the mapping.
 
-``geo.layers.profile`` says what a profile is, ``geo.layers.mapping`` applies it, ``geo.layers.proposal`` finds the one
-that fits a file.
+``geo.layers.mapping`` says what a profile is (``profile``), applies it (``applying``) and finds the one that fits a
+file (``proposal``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from geo.errors import InvalidParameter
-from geo.layers.mapping import Mapped, apply_profile, importable_layers, plain_profile
-from geo.layers.profile import Column, Profile, check_profile
+from geo.layers.mapping.applying import Mapped, apply_profile, importable_layers, plain_profile
+from geo.layers.mapping.profile import Column, Profile, check_profile
+from geo.layers.mapping.values import plain_value
 from geo.layers.schema import LAYERS
-from geo.layers.values import plain_value
 
 __all__ = [
     "Mapped", "Profile", "apply_profile", "importable_layers", "load_profile", "plain_profile", "plain_value",

@@ -13,11 +13,11 @@ import shapely
 from numpy.typing import NDArray
 
 from geo import crs
-from geo.layers.attribute_checks import ValueWarning, attribute_warnings
-from geo.layers.coverage import COVERAGE_LAYERS, CoverageReport, measure_coverage
+from geo.layers.checking.attribute_checks import ValueWarning, attribute_warnings
+from geo.layers.checking.coverage import COVERAGE_LAYERS, CoverageReport, measure_coverage
+from geo.layers.checking.repair import Repaired, identical, repair
+from geo.layers.checking.rules import QualityRules
 from geo.layers.profiles import Mapped, plain_value
-from geo.layers.quality_rules import QualityRules
-from geo.layers.repair import Repaired, identical, repair
 from geo.layers.schema import LAYERS, Layer
 
 

@@ -18,12 +18,12 @@ from pyproj.exceptions import CRSError
 
 from geo.crs import STORAGE_CRS, candidates_in_china, contradiction, crs_name, typical_bounds
 from geo.errors import InvalidInput, InvalidParameter
-from geo.layers.encodings import python_name
-from geo.layers.inspection import SUFFIXES as SUFFIXES
-from geo.layers.inspection import inspect
-from geo.layers.limits import Limits
-from geo.layers.sandbox import run_worker
-from geo.layers.transfer import take
+from geo.layers.opening.encodings import python_name
+from geo.layers.opening.inspection import SUFFIXES as SUFFIXES
+from geo.layers.opening.inspection import inspect
+from geo.layers.opening.limits import Limits
+from geo.layers.opening.sandbox import run_worker
+from geo.layers.opening.transfer import take
 
 Progress = Callable[[str], None]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from geo.errors import InvalidInput
 from geo.store.base import Bounds
+from geo.store.columns import flattened
 
 SRS_ID = 4490
 
@@ -52,7 +53,7 @@ def from_blobs(blobs: Iterable[bytes | None]) -> NDArray[np.object_]:
     """Geometries of GeoPackage blobs, whoever wrote them; ``InvalidInput`` where one is none."""
     try:
         wkb = [None if blob is None else blob[_HEADER_OF_FLAGS[blob[3]] :] for blob in blobs]
-        return shapely.force_2d(shapely.from_wkb(np.array(wkb, dtype=object)))
+        return flattened(shapely.from_wkb(np.array(wkb, dtype=object)))
     except (shapely.errors.GEOSException, IndexError, TypeError) as error:
         raise InvalidInput(
             "数据库中有不能读取的几何", where="geom", remedy="该行可能被其他软件改写，请重新导入"

@@ -370,6 +370,12 @@ def repeated_keys(layer: Layer, keys: Sequence[str]) -> InvalidInput:
     )
 
 
+def flattened(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Geometries without Z and M; the same array where none has any, as to ask is quicker than to copy."""
+    more = shapely.has_z(geometries).any() or shapely.has_m(geometries).any()
+    return shapely.force_2d(geometries) if more else geometries
+
+
 def _geometries(layer: Layer, frame: Frame, geometry_name: str | None) -> NDArray[np.object_] | None:
     none_given = np.full(len(frame), None, dtype=object)
     geometries = none_given if geometry_name is None else np.asarray(frame[geometry_name].array, dtype=object)
@@ -390,11 +396,7 @@ def _geometries(layer: Layer, frame: Frame, geometry_name: str | None) -> NDArra
     allowed = _TYPES_OF.get(layer.geometry)
     if allowed is not None and not np.isin(shapely.get_type_id(geometries[there]), allowed).all():
         raise InvalidInput(f"图层“{layer.zh}”含有其他类型的几何", where=layer.name, remedy=f"应为 {layer.geometry}")
-    flat = (
-        shapely.force_2d(geometries)
-        if shapely.has_z(geometries).any() or shapely.has_m(geometries).any()
-        else geometries
-    )
+    flat = flattened(geometries)
     coordinates, owner = shapely.get_coordinates(flat, return_index=True)
     if layer is QUARANTINE:  # its rows are wrong by right; only what a database could not hold is left out
         flat = flat.copy()

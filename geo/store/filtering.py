@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from geo.layers.filter_rows import constant_geometry
-from geo.layers.filter_terms import COMPARISONS, LARGEST, SMALLEST, SPATIAL, pattern_parts
+from geo.layers.filtering.rows import constant_geometry
+from geo.layers.filtering.terms import COMPARISONS, LARGEST, SMALLEST, SPATIAL, pattern_parts
 from geo.layers.schema import Layer
 from geo.store.base import Bounds
 from geo.store.tables import quoted

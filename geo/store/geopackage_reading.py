@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geo.layers.filter_rows import constant_geometry, spatial_test
+from geo.layers.filtering.rows import constant_geometry, spatial_test
 from geo.layers.schema import Layer
 from geo.store import rtree
 from geo.store.asking import Question, written

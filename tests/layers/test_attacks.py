@@ -27,7 +27,7 @@ import pytest
 import shapely
 
 from geo.errors import InvalidInput
-from geo.layers.limits import Limits
+from geo.layers.opening.limits import Limits
 from geo.layers.reading import SUFFIXES, SourceLayer, read_file
 
 QUICK = Limits(time_s=60)
@@ -330,7 +330,7 @@ def test_every_limit_is_kept(tmp_path: Path, limits: Limits, message: str) -> No
 def test_the_reading_process_knows_no_secrets_and_writes_nowhere_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from geo.layers import sandbox
+    from geo.layers.opening import sandbox
 
     monkeypatch.setenv("LIANPIAN_STORE", "postgresql://user:password@host/db")
     monkeypatch.setenv("PGPASSWORD", "password")
@@ -351,8 +351,8 @@ def test_the_folder_is_gone_even_when_the_one_who_asked_is_killed(tmp_path: Path
     script = f"""
         import os, signal, time
         from pathlib import Path
-        from geo.layers.limits import Limits
-        from geo.layers.sandbox import run_worker
+        from geo.layers.opening.limits import Limits
+        from geo.layers.opening.sandbox import run_worker
         request = {{"path": {str(path)!r}, "layers": None, "encoding": None, "header_row": None}}
         run_worker(request, Path({str(folder)!r}), Limits(), where="a.gpkg", progress=print)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from pyproj import CRS
 from shapely import Polygon, affinity, box
 
-from geo.layers.borders import metres_per_degree
-from geo.layers.coverage import CoverageReport, measure_coverage
+from geo.layers.checking.borders import metres_per_degree
+from geo.layers.checking.coverage import CoverageReport, measure_coverage
+from geo.layers.checking.rules import CoverageRules, QualityRules
 from geo.layers.profiles import apply_profile, plain_profile
 from geo.layers.quality import check, coverage_frame_for_file
-from geo.layers.quality_rules import CoverageRules, QualityRules
 from geo.layers.reading import SourceLayer
 
 ORIGIN = np.array([120.0, 31.0])

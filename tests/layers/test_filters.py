@@ -13,7 +13,7 @@ import pytest
 import shapely
 
 from geo.errors import InvalidParameter
-from geo.layers.filter_rows import evaluate
+from geo.layers.filtering.rows import evaluate
 from geo.layers.filters import parse_filter, properties
 from geo.layers.schema import LAYERS, PARCELS
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geo.errors import InvalidParameter
-from geo.layers.joining import fill_parcel_ids, join_attributes
+from geo.layers.mapping.joining import fill_parcel_ids, join_attributes
 from geo.layers.profiles import apply_profile, load_profile, plain_profile
 from geo.layers.schema import LAYERS
 from tests.layers.tables import TABLES, layer_of

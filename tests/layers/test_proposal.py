@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geo.layers.mapping.proposal import Proposal, propose
 from geo.layers.profiles import apply_profile, profile_names
-from geo.layers.proposal import Proposal, propose
 from geo.layers.schema import LAYERS
 from tests.layers.tables import TABLES, layer_of
 

@@ -12,9 +12,9 @@ import shapely
 from pyproj import CRS
 
 from geo.importing import prepare_load
+from geo.layers.checking.report import LABELS, load_report, report_lines, report_rows
 from geo.layers.profiles import Profile, plain_profile
 from geo.layers.reading import SourceLayer
-from geo.layers.report import LABELS, load_report, report_lines, report_rows
 from geo.layers.schema import LAYERS
 
 PARCELS = LAYERS["parcels"]

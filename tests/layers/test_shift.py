@@ -13,10 +13,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.layers.borders import metres_per_degree
-from geo.layers.map_datums import CONSTANTS, inverse, to_bd09, to_gcj02
+from geo.layers.checking.borders import metres_per_degree
+from geo.layers.checking.map_datums import CONSTANTS, inverse, to_bd09, to_gcj02
+from geo.layers.checking.shift import Shift, suspect_shift
 from geo.layers.reading import read_file
-from geo.layers.shift import Shift, suspect_shift
 from tests.district import Made
 
 Moving = Callable[[Any, Any], tuple[Any, Any]]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import shapely
 
+from geo.importing import prepare_loads, store_loads
 from geo.land.rules import load_rules
 from geo.layers.profiles import load_profile
 from geo.layers.reading import read_file
-from geo.importing import prepare_loads, store_loads
 from geo.pipeline import analyse_store
 from geo.store.base import Query, Store
 from geo.store.opening import open_store

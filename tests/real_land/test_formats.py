@@ -18,7 +18,7 @@ import shapely
 
 from geo.crs import STORAGE_CRS, crs_name, ellipsoidal_area, reproject
 from geo.errors import InvalidInput
-from geo.layers.inspection import SUFFIXES
+from geo.layers.opening.inspection import SUFFIXES
 from geo.layers.reading import SourceLayer, read_file
 from geo.units import M2_PER_MU
 
@@ -109,7 +109,7 @@ def drawn_ha(reference: gpd.GeoDataFrame) -> float:
 
 
 def test_chinese_text_is_the_same_everywhere(reference: gpd.GeoDataFrame) -> None:
-    names = sorted(reference["名称"].dropna())
+    names = sorted(name for name in reference["名称"].dropna() if name)
     for variant in VARIANTS:
         if variant.file.endswith((".shp", ".csv", ".zip", ".geojson", ".fgb")):
             (layer,) = read_file(HANGZHOU / variant.file, **variant.options)

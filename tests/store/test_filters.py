@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geo.errors import InvalidParameter, LianpianError
-from geo.layers.filter_rows import evaluate
+from geo.layers.filtering.rows import evaluate
 from geo.layers.filters import Filter, parse_filter
 from geo.layers.schema import LAYERS, PARCELS
 from geo.store.base import Query, Scope, Store

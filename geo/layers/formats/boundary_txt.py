@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from geo.errors import InvalidInput, InvalidParameter
-from geo.layers.encodings import decode
 from geo.layers.formats import boundary_points
 from geo.layers.formats.areas import area_m2
 from geo.layers.formats.provenance import Provenance, Written
 from geo.layers.formats.raw import RawLayer
+from geo.layers.opening.encodings import decode
 from geo.layers.schema import Layer
 from geo.units import M2_PER_HA
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from geo.errors import InvalidInput, InvalidParameter
-from geo.layers.encodings import Encoding, choose, decodes, python_name
+from geo.layers.opening.encodings import Encoding, choose, decodes, python_name
 
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 # Language byte of the header -> code page.
@@ -99,9 +99,7 @@ def _open(path: Path) -> tuple[list[_Field], NDArray[np.uint8], int, str | None]
         head = source.read(min(size, 65_536))
     if len(head) < 33:
         raise damaged
-    counted, start, width = (
-        int.from_bytes(head[at:to], "little") for at, to in ((4, 8), (8, 10), (10, 12))
-    )
+    counted, start, width = (int.from_bytes(head[at:to], "little") for at, to in ((4, 8), (8, 10), (10, 12)))
     fields, offset = [], 1
     for at in range(32, min(start, len(head)) - 31, 32):
         entry = head[at : at + 32]

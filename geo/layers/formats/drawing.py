@@ -27,7 +27,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geo.errors import InvalidInput
-from geo.layers.encodings import choose, mark, told
+from geo.layers.opening.encodings import choose, mark, told
 
 SAGITTA = 0.01  # arcs become chords that leave them by no more than this, in units of the drawing
 APPLICATION = "LIANPIAN"  # the key of a row travels with its entities as extended data under this name

@@ -24,7 +24,6 @@ from openpyxl.utils.exceptions import InvalidFileException
 from pyproj import CRS
 
 from geo.errors import InvalidInput
-from geo.layers.encodings import decode
 from geo.layers.formats.cells import CELL_LENGTH, safe, sheet_rows, uncomputed
 from geo.layers.formats.headers import Row, Table, table
 from geo.layers.formats.provenance import Provenance, Written
@@ -41,6 +40,7 @@ from geo.layers.formats.table_columns import (
     unguarded,
 )  # fmt: skip
 from geo.layers.formats.table_geometry import with_geometry
+from geo.layers.opening.encodings import decode
 from geo.layers.schema import Layer
 
 ABOUT_SHEET = "说明"

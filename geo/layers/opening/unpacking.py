@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from geo.errors import InvalidInput
-from geo.layers.inspection import ARCHIVE_SUFFIXES, SUFFIXES
-from geo.layers.limits import Limits
+from geo.layers.opening.inspection import ARCHIVE_SUFFIXES, SUFFIXES
+from geo.layers.opening.limits import Limits
 
 _CHUNK = 1 << 20
 _SMALL = 1 << 14  # a member of so few packed bytes may be any number of times larger

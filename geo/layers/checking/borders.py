@@ -26,7 +26,7 @@ SLIT, STRIP, SAME_WAY, NODE, CROSSING = range(5)
 NODE_M = 0.002  # nearer than this, two borders are one line (a straight line bends by less between two systems)
 _TOUCH_M = 1e-6  # an end of a segment that reaches less far over another one touches it
 _PARALLEL = 0.985  # cosine of 10 degrees
-_CELL_M = 24.0
+_CELL_M = (16.0, 240.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +187,16 @@ def meetings(segments: Segments, reach_m: float) -> Meetings:
         none = np.empty(0, dtype=np.int64)
         return Meetings(none, none, none, *(np.empty(0) for _ in range(4)))
     scale = segments.scale.mean(axis=0)
-    cell = _CELL_M / scale
+    # Cells as long as the borders: shorter ones list each border many times, longer ones hold too many.
+    cell = float(np.clip(1.5 * segments.length_m().mean(), *_CELL_M)) / scale
     origin = segments.xy[:, :2].min(axis=0)
     rows = int((segments.xy[:, 1].max() - origin[1]) / cell[1]) + 3
     grid = _Grid(origin, cell, rows, 1 << max(10, int(np.ceil(np.log2(len(segments.owner))))))
     start, items = _fill_grid(segments.xy, grid)
-    room = found = 4096
-    while found >= room:
-        room = found + 1
+    # Borders that do not fit meet about once each; where they meet more often, the search is run again with room.
+    room, found = max(4096, int(np.count_nonzero(~segments.shared))), -1
+    while not 0 <= found <= room:
+        room = max(room, found)
         pair, value = np.empty((room, 3), dtype=np.int64), np.empty((room, 4))
         found = _search(
             segments.xy, segments.scale, segments.owner, segments.shared, *grid, start, items, reach_m, pair, value

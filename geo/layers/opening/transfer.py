@@ -19,7 +19,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.errors import InvalidInput
-from geo.layers.limits import Limits
+from geo.layers.opening.limits import Limits
 
 GEOMETRY = "__wkb__"
 _KINDS = {15: "多面体面", 16: "不规则三角网（TIN）", 17: "三角形"}
@@ -232,7 +232,8 @@ def _strict(value: bytes) -> str:
 
 def _columns(schema: pa.Schema, geometry: int | None, notes: list[str]) -> list[tuple[int, str]]:
     """Position and name of the columns that cross: each name once, binary columns left behind."""
-    taken, columns, left = {"geometry", GEOMETRY}, [], []
+    taken = {GEOMETRY} | ({"geometry"} if geometry is not None else set())
+    columns, left = [], []
     for at, each in enumerate(schema):
         if at == geometry:
             columns.append((at, GEOMETRY))

@@ -12,8 +12,8 @@ import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from geo.layers.borders import metres_per_degree
-from geo.layers.map_datums import CONSTANTS, inverse, to_bd09, to_gcj02
+from geo.layers.checking.borders import metres_per_degree
+from geo.layers.checking.map_datums import CONSTANTS, inverse, to_bd09, to_gcj02
 
 Floats = NDArray[np.float64]
 _WEB_MAPS = {"GCJ-02": to_gcj02, "BD-09": to_bd09}

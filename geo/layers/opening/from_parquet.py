@@ -13,8 +13,8 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geo.errors import InvalidInput
-from geo.layers.limits import Limits
-from geo.layers.transfer import Outgoing, Progress
+from geo.layers.opening.limits import Limits
+from geo.layers.opening.transfer import Outgoing, Progress
 
 _BATCH_ROWS = 32_768
 _GEOMETRY_NAMES = ("geometry", "geom", "wkb_geometry", "wkb")

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from geo.layers.checking.rules import QualityRules
 from geo.layers.land_use_codes import unknown_codes
-from geo.layers.quality_rules import QualityRules
 from geo.layers.schema import Field, Layer
 
 # 宗地代码: county 6, district 3, sub-district 3, two letters of the feature code, serial 5.

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from geo.errors import InvalidInput, InvalidParameter
-from geo.layers.limits import Limits
+from geo.layers.opening.limits import Limits
 
 ALLOWED_DRIVERS = frozenset(
     {"GPKG", "ESRI Shapefile", "GeoJSON", "GeoJSONSeq", "FlatGeobuf", "OpenFileGDB", "KML", "LIBKML"}
@@ -33,7 +33,7 @@ def run_worker(
 
     Parameters
     ----------
-    request : what ``geo.layers.worker`` is asked
+    request : what ``geo.layers.opening.worker`` is asked
     folder : temporary folder, its working directory and all that it may fill; it removes the folder itself if this
         process dies before it
     where : name of the file, for messages
@@ -43,7 +43,7 @@ def run_worker(
     InvalidInput, InvalidParameter
         By the returned function: what the reading process refused, or that it took too long, too much, or crashed.
     """
-    command = [sys.executable, "-P", "-m", "geo.layers.worker"]
+    command = [sys.executable, "-P", "-m", "geo.layers.opening.worker"]
     errors = folder / "stderr"
     with errors.open("wb") as sink:
         # The command is this interpreter and this module; the request goes through a pipe, never a shell line.

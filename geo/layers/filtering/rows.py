@@ -18,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.errors import InvalidParameter
-from geo.layers.filter_terms import LARGEST, SMALLEST
+from geo.layers.filtering.terms import LARGEST, SMALLEST
 from geo.layers.filters import Filter
 from geo.layers.schema import LAYERS, Layer
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from geo.errors import InvalidParameter
-from geo.layers.headings import stem_and_unit
+from geo.layers.mapping.headings import stem_and_unit
 from geo.layers.schema import LAYERS, Field
 from geo.layers.words import words_of
 from geo.units import factor_to_stored, is_convertible

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from geo.layers.dictionary import NameRules, columns_of
 from geo.layers.formats.table_columns import MU
-from geo.layers.headings import find, find_with_unit
-from geo.layers.profile import UNITLESS, Column, Profile
+from geo.layers.mapping.headings import find, find_with_unit
+from geo.layers.mapping.profile import UNITLESS, Column, Profile
 from geo.layers.schema import LAYERS, PARCELS, Field, Layer
 from geo.layers.words import words_of
 from geo.units import is_convertible

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from geo import crs
-from geo.layers.quality_rules import QualityRules
+from geo.layers.checking.rules import QualityRules
 
 Wanted = Literal["polygon", "line", "point", "any"]
 _DIMENSION = {"polygon": 2, "line": 1, "point": 0}

@@ -1,7 +1,8 @@
-"""The separate process in which files are opened: ``python -m geo.layers.worker``, one request on stdin.
+"""The separate process in which files are opened: ``python -m geo.layers.opening.worker``, one request on stdin.
 
-Started by ``geo.layers.sandbox`` with every GDAL driver outside the allow-list switched off in the environment, which
-has to happen before GDAL loads. Leaves one Arrow file per layer; tells progress and, last, its answer as lines of JSON.
+Started by ``geo.layers.opening.sandbox`` with every GDAL driver outside the allow-list switched off in the
+environment, which has to happen before GDAL loads. Leaves one Arrow file per layer; tells progress and, last, its
+answer as lines of JSON.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from geo.errors import InvalidInput, LianpianError
-from geo.layers.inspection import ARCHIVE_SUFFIXES, GDAL_SUFFIXES, inspect
-from geo.layers.limits import Limits
-from geo.layers.sandbox import clear, confine, leave_with
-from geo.layers.transfer import GEOMETRY, Outgoing, Progress
-from geo.layers.unpacking import survey, unpack
+from geo.layers.opening.inspection import ARCHIVE_SUFFIXES, GDAL_SUFFIXES, inspect
+from geo.layers.opening.limits import Limits
+from geo.layers.opening.sandbox import clear, confine, leave_with
+from geo.layers.opening.transfer import GEOMETRY, Outgoing, Progress
+from geo.layers.opening.unpacking import survey, unpack
 
 # Formats whose readers pass Arrow on and never make a data frame.
 _ARROW_SUFFIXES = (*GDAL_SUFFIXES, ".dbf", ".parquet", ".geoparquet")
@@ -33,7 +34,7 @@ def main(request: dict[str, Any], tell: Progress) -> dict[str, Any]:
 
     Returns
     -------
-    ``layers`` (see ``geo.layers.transfer.Outgoing.answer``) and ``listed``: the names of all layers there are
+    ``layers`` (see ``geo.layers.opening.transfer.Outgoing.answer``) and ``listed``: the names of all layers there are
     """
     path, folder, limits = Path(request["path"]), Path(request["folder"]), Limits(**request["limits"])
     out, prepared = folder / "layers", folder / "prepared"
@@ -84,22 +85,22 @@ def _read(
     encoding, header_row = request["encoding"], request["header_row"]
     suffix = path.suffix.lower()
     if suffix == ".shp":
-        from geo.layers.from_shapefile import read_shapefile
+        from geo.layers.opening.from_shapefile import read_shapefile
 
         layer = read_shapefile(path, out, folder=prepared, encoding=encoding, limits=limits, progress=tell)
         return [layer], [layer.name]
     if suffix == ".dbf":
-        from geo.layers.from_shapefile import read_table
+        from geo.layers.opening.from_shapefile import read_table
 
         layer = read_table(path, out, encoding=encoding, limits=limits, progress=tell)
         return [layer], [layer.name]
     if suffix in (".parquet", ".geoparquet"):
-        from geo.layers.from_parquet import read_parquet
+        from geo.layers.opening.from_parquet import read_parquet
 
         layer = read_parquet(path, out, limits=limits, progress=tell)
         return [layer], [layer.name]
     if suffix in GDAL_SUFFIXES:
-        from geo.layers.from_gdal import read_gdal
+        from geo.layers.opening.from_gdal import read_gdal
 
         return read_gdal(
             path, out, folder=prepared, wanted=request["layers"], encoding=encoding, limits=limits, progress=tell

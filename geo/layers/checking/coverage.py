@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from geo import crs
-from geo.layers.borders import (
+from geo.layers.checking.borders import (
     CROSSING,
     NODE,
     SAME_WAY,
@@ -26,7 +26,7 @@ from geo.layers.borders import (
     point_numbers,
     segments_of,
 )
-from geo.layers.quality_rules import CoverageRules
+from geo.layers.checking.rules import CoverageRules
 
 # Layers whose polygons are meant to lie side by side.
 COVERAGE_LAYERS = ("parcels", "zoning", "towns")
@@ -177,10 +177,10 @@ def _overlaps(polygons: NDArray[np.object_], segments: Segments, met: Meetings, 
     found = np.concatenate(pairs)
     found = _pairs(found[:, 0], found[:, 1])
     first, second = found[:, 0], found[:, 1]
-    common = shapely.relate_pattern(polygons[first], polygons[second], "2********") if len(found) else []
-    first, second = first[common], second[common]
     shape = shapely.intersection(polygons[first], polygons[second])
     area = crs.ellipsoidal_area(shape)
+    common = area > 0
+    first, second, shape, area = first[common], second[common], shape[common], area[common]
     return _Faults("overlap", first, second, area, *_size(shape, area), shape)
 
 

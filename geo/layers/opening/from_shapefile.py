@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 
 from geo.errors import InvalidInput
 from geo.layers.formats.dbf import DbfTable, NoFields, read_dbf, stated_encoding
-from geo.layers.from_gdal import FAILURES, read_shapes, told
-from geo.layers.inspection import sibling
-from geo.layers.limits import Limits
-from geo.layers.transfer import Outgoing, Progress
+from geo.layers.opening.from_gdal import FAILURES, read_shapes, told
+from geo.layers.opening.inspection import sibling
+from geo.layers.opening.limits import Limits
+from geo.layers.opening.transfer import Outgoing, Progress
 
 _BATCH_ROWS = 32_768
 _SHAPES = "__shape__"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from geo.errors import InvalidInput
 from geo.layers.formats.sqlite_check import check_geopackage
-from geo.layers.limits import Limits
+from geo.layers.opening.limits import Limits
 
 # Formats that GDAL reads; it decides by content, not by name, so the content has to be what the name says.
 GDAL_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".geojsonl", ".fgb", ".gdb", ".kml")

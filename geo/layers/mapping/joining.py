@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geo.errors import InvalidParameter
+from geo.layers.mapping.values import plain_value
 from geo.layers.schema import LAYERS
-from geo.layers.values import plain_value
 
 # Amounts of a contract belong to all of its parcels together; they cannot be copied to each.
 _AMOUNTS = frozenset({"m2", "yuan", "yuan/a", "tce/a", "persons", "kVA", "m3/d", "t/h"})

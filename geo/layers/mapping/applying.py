@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geo.errors import InvalidInput, InvalidParameter
-from geo.layers.profile import Profile
+from geo.layers.mapping.profile import Profile
+from geo.layers.mapping.resolving import Resolution, Taken, lookup, resolve
+from geo.layers.mapping.values import Flags, as_json, as_text, convert, plain_column, plain_value
 from geo.layers.reading import SourceLayer
-from geo.layers.resolving import Resolution, Taken, lookup, resolve
 from geo.layers.schema import LAYERS, Field, Layer
-from geo.layers.values import Flags, as_json, as_text, convert, plain_column, plain_value
 from geo.units import factor_to_stored, is_convertible
 
 

@@ -19,10 +19,10 @@ from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, Geomet
 from pyogrio.raw import open_arrow
 
 from geo.errors import InvalidInput
-from geo.layers.encodings import Encoding, as_utf8
-from geo.layers.inspection import path_that_gdal_takes
-from geo.layers.limits import Limits
-from geo.layers.transfer import CurvesFound, Outgoing, Progress
+from geo.layers.opening.encodings import Encoding, as_utf8
+from geo.layers.opening.inspection import path_that_gdal_takes
+from geo.layers.opening.limits import Limits
+from geo.layers.opening.transfer import CurvesFound, Outgoing, Progress
 
 FAILURES = (DataSourceError, DataLayerError, FeatureError, GeometryError, ValueError, OSError, pa.ArrowException)
 _MANY_LAYERS = (".gpkg", ".gdb", ".kml")

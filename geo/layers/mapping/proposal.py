@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from geo.layers.headings import plain, stem_and_unit
-from geo.layers.mapping import importable_layers, plain_profile
-from geo.layers.profile import Column, Profile
+from geo.layers.mapping.applying import importable_layers, plain_profile
+from geo.layers.mapping.headings import plain, stem_and_unit
+from geo.layers.mapping.profile import Column, Profile
+from geo.layers.mapping.resolving import Resolution, lookup, resolve
+from geo.layers.mapping.values import convert
 from geo.layers.profiles import load_profile, profile_names
-from geo.layers.resolving import Resolution, lookup, resolve
 from geo.layers.schema import LAYERS
-from geo.layers.values import convert
 
 # Share of the score: how much of the profile is there, how much of the file it explains, and the layer's name.
 _COVERED, _EXPLAINED, _NAMED = 0.6, 0.2, 0.2
