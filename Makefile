@@ -42,7 +42,7 @@ workbench: maps/workbench/dist/index.html  ## the page, bundled by Node
 
 .PHONY: test
 test: system lint workbench  ## all tests, on both stores and in a browser; installs what they need (PYTEST_FLAGS="-k word")
-	$(PYTEST) $(if $(CI),-p tests.no_skips) $(PYTEST_FLAGS)
+	$(PYTEST) -n 2 --dist loadfile $(if $(CI),-p tests.no_skips) $(PYTEST_FLAGS)
 
 .PHONY: lint
 lint: .venv/.dev  ## style and types

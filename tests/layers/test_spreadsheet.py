@@ -381,3 +381,11 @@ def test_hangzhou_xlsx():
     assert layer.frame["面积_亩"].astype(float).sum() / 15 == pytest.approx(11_643.4, rel=1e-4)
     assert layer.frame["编号"][0] == "24861268"
     assert layer.frame.geometry.within(box(118, 29, 121, 31)).all()
+
+
+def test_a_curve_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('id,WKT\n1,POINT (1 2)\n2,"CIRCULARSTRING (0 0, 1 1, 2 0)"\n3,POINT (3 4)\n', encoding="utf-8")
+    (layer,) = read_csv(path, None, None)
+    assert list(layer.faults) == [1]
+    assert layer.frame.geometry.notna().tolist() == [True, False, True]

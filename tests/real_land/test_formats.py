@@ -138,8 +138,9 @@ def swept(paths: list[Path]) -> list[list[SourceLayer] | InvalidInput]:
         return list(pool.map(read, paths))
 
 
-def test_every_ugly_file_ends_in_layers_or_in_one_clear_refusal() -> None:
-    paths = ugly_files()
+def test_ugly_files_end_in_layers_or_in_one_clear_refusal() -> None:
+    # Every fourth, since each is a process of its own; run this file as a program for all of them.
+    paths = ugly_files()[::4]
     for path, outcome in zip(paths, swept(paths), strict=True):
         if isinstance(outcome, InvalidInput):
             assert outcome.remedy, path

@@ -69,10 +69,15 @@ def read_boundary_txt(path: Path, encoding: str | None) -> list[RawLayer]:
             "文件中没有界址点坐标（找不到以“@”结尾的地块行）", where=path.name, remedy="请检查是否为部格式界址点文件"
         )
     several = len(sections) > 1
-    return [
+    layers = [
         _layer(section, f"{path.stem}_{i + 1}" if several else path.stem, used.name)
         for i, section in enumerate(sections)
     ]
+    first = next((fault for layer in layers for fault in layer.faults.values()), None)
+    if first is not None and all(len(layer.faults) == len(layer.frame) for layer in layers):
+        # Some other text, or none of its parcels can be drawn: one word is clearer than a table of faults.
+        raise InvalidInput(f"文件中没有可用的地块：{first}", where=path.name, remedy="请检查是否为部格式界址点文件")
+    return layers
 
 
 def _sections(text: str) -> list[_Section]:

@@ -23,6 +23,7 @@ _WKT = re.compile(
 # Byte order and type, which a code of many digits does not have by chance; flags of EWKB and thousands of ISO allowed.
 _HEX = re.compile(r"\s*(?:01[0-9A-F]{2}0[0-3]00[0-9A-F]0|00[0-9A-F]0000[0-3][0-9A-F]{2})[0-9A-F]{8,}\s*", re.IGNORECASE)
 _GEOJSON = re.compile(r"\s*\{.*\"(?:coordinates|geometry|geometries)\"", re.DOTALL)
+_CURVED = r"\b(?:CIRCULARSTRING|COMPOUNDCURVE|CURVEPOLYGON|MULTICURVE|MULTISURFACE|TIN|POLYHEDRALSURFACE)\b"
 _SRID = r"^\s*SRID\s*=\s*(\d+)\s*;"
 # Names of the east and the north coordinate; a pair of one line belongs together.
 _PAIRS = (
@@ -100,7 +101,9 @@ def _from_column(frame: pd.DataFrame, column: str, kind: str) -> tuple[gpd.GeoDa
         found = cells.str.extract(_SRID, flags=re.IGNORECASE)[0]
         srid = found.fillna("0").astype("int64").to_numpy()
         bare = cells.str.replace(_SRID, "", regex=True, flags=re.IGNORECASE)
-        geometry = shapely.from_wkt(_objects(bare, there), on_invalid="ignore")
+        # Arcs have no place in a layer of straight lines, and the library stops at the first one.
+        straight = ~bare.str.contains(_CURVED, flags=re.IGNORECASE).to_numpy(dtype=bool)
+        geometry = shapely.from_wkt(_objects(bare, there & straight), on_invalid="ignore")
     elif kind == "WKB":
         geometry = shapely.from_wkb(_objects(cells, there), on_invalid="ignore")
         srid = np.where(shapely.is_missing(geometry), 0, shapely.get_srid(geometry))
