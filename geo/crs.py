@@ -98,9 +98,9 @@ def ellipsoidal_area(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
 
     Notes
     -----
-    Every edge contributes the area between itself and the equator, written as ΔL times the mean of the authalic function
-    along the edge (Simpson's rule: 1e-10 relative for an edge of half a degree, below the last digit for parcels). Rings
-    count by their place, shells plus and holes minus, whichever way their points run.
+    Every edge contributes the area between itself and the equator, written as ΔL times the mean of the authalic
+    function along the edge (Simpson's rule: 1e-10 relative for an edge of half a degree, below the last digit for
+    parcels). Rings count by their place, shells plus and holes minus, whichever way their points run.
     Source: 第三次全国国土调查技术规程, 椭球面积计算.
     """
     polygons: NDArray[np.object_] = np.asarray(geometries, dtype=object)

@@ -267,6 +267,32 @@ def _fill_grid(xy: Floats, grid: _Grid) -> tuple[Ints, Ints]:
 
 
 @numba.njit(cache=True, error_model="numpy")
+def _facing(
+    along: float, d0: float, slope: float, t0: float, la: float, lb: float, reach: float
+) -> tuple[float, float, float, float, float]:
+    """The part (u0, u1) of segment a beside b within ``reach``, its length, and how far off b its ends are, in metres.
+
+    The length is 0 where the two are not nearly parallel or do not face each other.
+    """
+    if abs(along) < _PARALLEL * la:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    u0, u1 = (0 - t0) / along, (lb - t0) / along
+    if u0 > u1:
+        u0, u1 = u1, u0
+    u0, u1 = max(u0, 0.0), min(u1, 1.0)
+    if abs(slope) > 1e-12:
+        v0, v1 = (-reach - d0) / slope, (reach - d0) / slope
+        if v0 > v1:
+            v0, v1 = v1, v0
+        u0, u1 = max(u0, v0), min(u1, v1)
+    elif abs(d0) > reach:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    if u1 <= u0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    return u0, u1, (u1 - u0) * abs(along), d0 + u0 * slope, d0 + u1 * slope
+
+
+@numba.njit(cache=True, error_model="numpy")
 def _meet(ax: float, ay: float, b: Floats, reach: float, out: Floats) -> int:
     """How segment a (from the origin to ax, ay) lies to b (x0, y0, x1, y1), in metres; -1 for not at all.
 
@@ -278,7 +304,12 @@ def _meet(ax: float, ay: float, b: Floats, reach: float, out: Floats) -> int:
     # Along b (t) and to its left (d), for both ends of a.
     t0, d0 = -b[0] * ux - b[1] * uy, b[0] * uy - b[1] * ux
     t1, d1 = (ax - b[0]) * ux + (ay - b[1]) * uy, -(ax - b[0]) * uy + (ay - b[1]) * ux
-    if d0 * d1 < 0 and min(abs(d0), abs(d1)) > _TOUCH_M:
+    along = t1 - t0
+    u0, u1, length, s0, s1 = _facing(along, d0, d1 - d0, t0, la, lb, reach)
+    low, high = min(abs(s0), abs(s1)), max(abs(s0), abs(s1))
+    # Two drawings of one straight line run through each other all the time; that is a matter of nodes, no overlap.
+    one_line = length >= 0.01 and along < 0 and high <= NODE_M
+    if not one_line and d0 * d1 < 0 and min(abs(d0), abs(d1)) > _TOUCH_M:
         u = d0 / (d0 - d1)
         t = t0 + u * (t1 - t0)
         if 0 < t < lb:
@@ -288,26 +319,6 @@ def _meet(ax: float, ay: float, b: Floats, reach: float, out: Floats) -> int:
             if min(abs(e0), abs(e1)) > _TOUCH_M:
                 out[0] = out[1] = out[2] = out[3] = 0.0
                 return CROSSING
-    along = t1 - t0
-    if abs(along) < _PARALLEL * la:
-        return -1
-    u0, u1 = (0 - t0) / along, (lb - t0) / along
-    if u0 > u1:
-        u0, u1 = u1, u0
-    u0, u1 = max(u0, 0.0), min(u1, 1.0)
-    slope = d1 - d0
-    if abs(slope) > 1e-12:
-        v0, v1 = (-reach - d0) / slope, (reach - d0) / slope
-        if v0 > v1:
-            v0, v1 = v1, v0
-        u0, u1 = max(u0, v0), min(u1, v1)
-    elif abs(d0) > reach:
-        return -1
-    if u1 <= u0:
-        return -1
-    length = (u1 - u0) * abs(along)
-    s0, s1 = d0 + u0 * slope, d0 + u1 * slope
-    low, high = min(abs(s0), abs(s1)), max(abs(s0), abs(s1))
     # Two borders that run apart from a common corner are no slit, unless they do so very slowly.
     if length < 0.01 or (low < 0.1 * high and high > NODE_M and length < 10 * high):
         return -1
