@@ -14,13 +14,18 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
+from pyproj.transformer import TransformerGroup
 
+_STORAGE_EPSG = 4490
 STORAGE_CRS = "EPSG:4490"  # CGCS2000; axis order longitude, latitude everywhere in this project
 
 SEMI_MAJOR_M = 6_378_137.0
 FLATTENING = 1 / 298.257222101  # CGCS2000
 _E2 = FLATTENING * (2 - FLATTENING)
 _E = np.sqrt(_E2)
+
+# Semi-major axis (m) of the ellipsoids that older Chinese maps stand on: IAU 1975 and Krassowsky 1940.
+_CHINESE_DATUMS = {6_378_140.0: "1980 西安坐标系", 6_378_245.0: "1954 北京坐标系"}
 
 # What CGCS2000 covers with 3-degree zones 25 … 45.
 CHINA_LON = (73.0, 136.0)
@@ -41,7 +46,36 @@ def metric_crs(lon: float) -> CRS:
 
 @lru_cache(maxsize=64)
 def _transformer(source: str, target: str) -> Transformer:
-    return Transformer.from_crs(CRS.from_user_input(source), CRS.from_user_input(target), always_xy=True)
+    here, there = CRS.from_user_input(source), CRS.from_user_input(target)
+    if there.to_epsg() == _STORAGE_EPSG and (here.is_bound or _is_classical(here)):
+        # PROJ knows no way from these datums to CGCS2000 and would change nothing but the name; to WGS 84, which agrees
+        # with CGCS2000 within centimetres, parameters may be known.
+        there = CRS.from_epsg(4326)
+    return Transformer.from_crs(here, there, always_xy=True)
+
+
+def _is_classical(crs: CRS) -> bool:
+    """Whether a datum is of the time before satellites: its ellipsoid is no geocentric one of 6,378,137 m."""
+    return crs.ellipsoid is not None and abs(crs.ellipsoid.semi_major_metre - SEMI_MAJOR_M) > 0.5
+
+
+def datum_fault(crs: CRS) -> tuple[str, str] | None:
+    """Why coordinates on the datum of ``crs`` cannot be brought to CGCS2000, and how to mend it; ``None`` if they can.
+
+    1954 北京坐标系 and 1980 西安坐标系 lie up to hundreds of metres off; the parameters between them and CGCS2000 are
+    local and not public, so that they have to be given (``+towgs84``).
+    """
+    if crs.is_bound or not _is_classical(crs):
+        return None
+    old = _CHINESE_DATUMS.get(crs.ellipsoid.semi_major_metre) if crs.ellipsoid else None
+    ways = [] if old else TransformerGroup(crs, CRS.from_epsg(4326), always_xy=True).transformers
+    if ways and "ballpark" not in ways[0].description.lower():
+        return None
+    return (
+        f"坐标系 {crs_name(crs)} 是{old or '旧基准'}，与 CGCS2000 之间没有公开的转换参数（偏差可达百米）",
+        "请先用当地参数转换到 CGCS2000，或用 --crs 给出带七参数的 PROJ 定义，例如 "
+        "“+proj=tmerc +lon_0=120 +x_0=500000 +a=6378140 +rf=298.257 +towgs84=dx,dy,dz,rx,ry,rz,s”",
+    )
 
 
 def reproject(geometries: NDArray[np.object_], source: CRS | str, target: CRS | str) -> NDArray[np.object_]:

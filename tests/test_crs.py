@@ -219,3 +219,25 @@ def test_the_middle_of_a_layer_hides_a_wild_row() -> None:
     assert east < 122
     assert north < 31
     assert crs.typical_bounds(np.full((2, 4), np.nan)) is None
+
+
+@pytest.mark.parametrize("code", [4610, 4214, 2349, 2401])
+def test_old_chinese_datums_are_not_taken_for_cgcs2000(code: int) -> None:
+    fault = crs.datum_fault(CRS.from_epsg(code))
+    assert fault is not None
+    assert "没有公开的转换参数" in fault[0]
+    assert "towgs84" in fault[1]
+
+
+def test_an_old_datum_with_its_parameters_is_moved() -> None:
+    told = CRS.from_user_input("+proj=longlat +a=6378140 +rf=298.257 +towgs84=100,0,0,0,0,0,0 +no_defs")
+    assert crs.datum_fault(told) is None
+    there = crs.reproject(np.array([shapely.Point(120, 30)], dtype=object), told, crs.STORAGE_CRS)[0]
+    # 100 m along the X axis of the earth is 87 m west at 120° east, and 25 m up the slope to the north.
+    away = Geod(ellps="GRS80").inv(120, 30, there.x, there.y)
+    assert away[2] == pytest.approx(90, abs=3)
+
+
+def test_modern_datums_are_one_with_cgcs2000() -> None:
+    for code in (4490, 4326, 4269, 4549, 3857, 26985):
+        assert crs.datum_fault(CRS.from_epsg(code)) is None

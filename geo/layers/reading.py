@@ -16,7 +16,7 @@ import shapely
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geo.crs import STORAGE_CRS, candidates_in_china, contradiction, crs_name, typical_bounds
+from geo.crs import STORAGE_CRS, candidates_in_china, contradiction, crs_name, datum_fault, typical_bounds
 from geo.errors import InvalidInput, InvalidParameter
 from geo.layers.opening.encodings import python_name
 from geo.layers.opening.inspection import SUFFIXES as SUFFIXES
@@ -132,7 +132,7 @@ def _layer(
         raise _no_system(bounds, where)
     if override is not None and stated is not None and crs_name(stated) != crs_name(override):
         notes.append(f"坐标系按 {crs_name(override)} 读取（文件写的是 {crs_name(stated)}）")
-    if (wrong := contradiction(bounds, crs)) is not None:
+    if (wrong := datum_fault(crs) or contradiction(bounds, crs)) is not None:
         raise InvalidInput(wrong[0], where=where, remedy=wrong[1])
     placed = gpd.GeoDataFrame(frame, geometry=geometry, crs=crs)
     return SourceLayer(item["name"], placed, crs, file_name, digest, item["encoding"], tuple(notes), faults)
