@@ -1,4 +1,6 @@
-"""Import with full quality control beside ``ogr2ogr`` doing the bare copy: ``python tests/bench/imports.py [parcels]``.
+"""Import with full quality control beside ``ogr2ogr`` doing the bare copy.
+
+``python -m tests.bench.imports [parcels [folder]]``; the folder keeps the files for the next time.
 
 The same file, the same machine, the same run: GeoPackage and Shapefile into either store. ``ogr2ogr`` looks at nothing
 and copies the rows (GPKG to GPKG, and with COPY into PostGIS); the import reads in a separate process, maps, repairs,
@@ -28,10 +30,12 @@ from tests.cluster import private_cluster
 
 
 def parcels_as_files(parcels: int, folder: Path) -> dict[str, Path]:
-    """The parcels of a demo district as a GeoPackage and as a Shapefile in GBK."""
+    """The parcels of a demo district as a GeoPackage and as a Shapefile in GBK; made once where the folder is kept."""
+    files = {"GeoPackage": folder / "parcels.gpkg", "Shapefile": folder / "parcels.shp"}
+    if all(file.exists() for file in files.values()):
+        return files
     package = next(path for path in write_district(build_district(parcels), folder) if path.suffix == ".gpkg")
     land = pyogrio.read_dataframe(package, layer="parcels")
-    files = {"GeoPackage": folder / "parcels.gpkg", "Shapefile": folder / "parcels.shp"}
     pyogrio.write_dataframe(land, files["GeoPackage"], layer="parcels")
     # Ten bytes a name: the Chinese ones are cut, the values are what counts here.
     short = land.rename(columns={name: name[:10] for name in land.columns if name != "geometry"})
@@ -56,13 +60,13 @@ def copy(arguments: list[str]) -> None:
     subprocess.run(["ogr2ogr", *arguments], check=True, capture_output=True, env=environment)
 
 
-def measure(parcels: int) -> list[tuple[str, float, float, str]]:
+def measure(parcels: int, kept: Path | None) -> list[tuple[str, float, float, str]]:
     """Rows of (job, CPU s, wall s, ratio of wall seconds to its peer)."""
     rows: list[tuple[str, float, float, str]] = []
     with tempfile.TemporaryDirectory() as name, private_cluster() as cluster:
         folder = Path(name)
-        for kind, file in parcels_as_files(parcels, folder).items():
-            options = ["--config", "SHAPE_ENCODING", "GB18030"] if kind == "Shapefile" else []
+        for kind, file in parcels_as_files(parcels, kept or folder).items():
+            options = ["-nlt", "PROMOTE_TO_MULTI"] if kind == "Shapefile" else []
             target = folder / f"copy-{kind}.gpkg"
             database = cluster.fresh_database()
             jobs: dict[str, tuple[Any, Any]] = {
@@ -72,7 +76,7 @@ def measure(parcels: int) -> list[tuple[str, float, float, str]]:
                 ),
                 "PostGIS": (
                     lambda o=options, d=database, f=file: copy(
-                        [*o, "-f", "PostgreSQL", f"PG:{as_dsn(d)}", str(f), "-nln", "copied"]
+                        [*o, "-f", "PostgreSQL", f"PG:{as_dsn(d)}", str(f), "-nln", "copied", "-lco", "PRECISION=NO"]
                     ),
                     lambda f=file: import_into(cluster.fresh_database(), f),
                 ),
@@ -94,8 +98,9 @@ def as_dsn(url: str) -> str:
 def main() -> None:
     """Print one table."""
     parcels = int(sys.argv[1]) if sys.argv[1:] else 200_000
+    kept = Path(sys.argv[2]) if sys.argv[2:] else None
     table = Table("job", "CPU s", "wall s", "ratio", title=f"import of {parcels:,} parcels")
-    for job, cpu, wall, ratio in measure(parcels):
+    for job, cpu, wall, ratio in measure(parcels, kept):
         table.add_row(job, f"{cpu:.2f}", f"{wall:.2f}", ratio)
     Console().print(table)
 
