@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 from typing import TypeVar
 
@@ -26,8 +27,9 @@ class Jobs:
         self._what = what
         self._free = BoundedSemaphore(most)
 
-    async def run(self, job: Callable[[], Result]) -> Result:
-        """The result of a job.
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """A place among those that run, given back at the end.
 
         Raises
         ------
@@ -37,6 +39,11 @@ class Jobs:
         if not self._free.acquire(blocking=False):
             raise Busy(f"正在进行的{self._what}已达上限", where=self._what, remedy="请稍后再试")
         try:
-            return await run_in_threadpool(job)
+            yield
         finally:
             self._free.release()
+
+    async def run(self, job: Callable[[], Result]) -> Result:
+        """The result of a job that is done in a place of its own; ``Busy`` as in ``slot``."""
+        with self.slot():
+            return await run_in_threadpool(job)

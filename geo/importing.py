@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 
 from geo.crs import crs_name
-from geo.errors import InvalidInput
+from geo.errors import InvalidInput, InvalidParameter
 from geo.layers.checking.shift import suspect_shift
 from geo.layers.mapping.joining import fill_parcel_ids, join_attributes
 from geo.layers.mapping.proposal import Proposal, propose
-from geo.layers.profiles import Mapped, Profile, apply_profile, plain_profile
+from geo.layers.profiles import Mapped, Profile, apply_profile, importable_layers, plain_profile, with_columns
 from geo.layers.quality import Checked, QualityRules, check, quarantined_rows
 from geo.layers.reading import SourceLayer
 from geo.layers.schema import LAYERS
@@ -64,6 +65,78 @@ def proposals(source: SourceLayer) -> list[Proposal]:
     return propose([str(name) for name in table.columns], table.head(200), geometry, source.name)
 
 
+def chosen_profile(profile: Profile | None, layer: str | None, fields: Sequence[str]) -> Profile | None:
+    """The profile that a person asks for by name, by layer or by columns; ``None`` where nothing is said.
+
+    Raises
+    ------
+    InvalidParameter
+        What is said does not fit together.
+    """
+    chosen = profile or (plain_profile(layer) if layer else None)
+    if chosen and layer and chosen.layer != layer:
+        raise InvalidParameter(f"映射方案用于图层“{chosen.layer}”，不是“{layer}”", where="profile", remedy="请只写一个")
+    if fields and chosen is None:
+        raise InvalidParameter("指明字段时要同时指明图层或映射方案", where="field", remedy="例如 layer=parcels")
+    return with_columns(chosen, fields) if chosen and fields else chosen
+
+
+def profiles_for(
+    sources: Sequence[SourceLayer],
+    chosen: Profile | None,
+    confirm: Callable[[SourceLayer, Proposal], Profile] = lambda source, found: found.profile,
+) -> tuple[list[tuple[SourceLayer, Profile]], list[str]]:
+    """Which profile each layer of a file is read by: as asked for, by its own name, or as proposed and confirmed.
+
+    Parameters
+    ----------
+    sources : layers of one file
+    chosen : profile that was asked for
+    confirm : decides on a proposal; it raises where a person has to say yes first
+
+    Returns
+    -------
+    (layers with their profiles, names of layers that are left out because only others are canonical)
+
+    Raises
+    ------
+    InvalidInput
+        Several layers and nothing that tells which is meant, or a layer that nothing is known of.
+    """
+    names = "、".join(source.name for source in sources)
+    where = sources[0].file_name if sources else ""
+    if not sources:
+        raise InvalidInput("文件中没有图层", where=where, remedy="请检查文件")
+    if chosen is not None:
+        if len(sources) != 1:
+            raise InvalidInput(f"文件中有多个图层：{names}", where=where, remedy="请用 --source-layer 指明一个")
+        return [(sources[0], chosen)], []
+    known = [(source, plain_profile(source.name)) for source in sources if source.name in importable_layers()]
+    if known:
+        return known, [source.name for source in sources if source.name not in importable_layers()]
+    if len(sources) != 1:
+        raise InvalidInput(
+            f"文件中的图层（{names}）不是标准图层名", where=where,
+            remedy="请用 --source-layer 逐个指明，并用 --layer 或 --profile 指明导入到哪个图层",
+        )  # fmt: skip
+    found = proposals(sources[0])
+    if not found or found[0].score < CERTAIN_ENOUGH:
+        told = "；".join(f"{one.profile.name}（{one.score:.0%}）" for one in found[:3])
+        raise InvalidInput(
+            f"不能从字段推断图层“{names}”是什么" + (f"，最接近的映射方案：{told}" if told else ""),
+            where=where,
+            remedy="请用 --profile 指明，或写 --layer parcels --field parcel_id=编号；文件中的字段："
+            + "、".join(_columns(sources[0])),
+        )
+    return [(sources[0], confirm(sources[0], found[0]))], []
+
+
+def _columns(source: SourceLayer) -> list[str]:
+    frame = source.frame
+    geometry = frame.active_geometry_name if isinstance(frame, gpd.GeoDataFrame) else None
+    return [str(name) for name in frame.columns if name != geometry][:40]
+
+
 def prepare_load(
     source: SourceLayer,
     profile: Profile,
@@ -94,7 +167,11 @@ def prepare_load(
         "encoding": source.encoding,
         "reader": list(source.notes),
         "mapping": mapped.mapping,
-        "read_with": {**(read_with or {}), "profile": hashlib.sha256(profile.model_dump_json().encode()).hexdigest()},
+        "read_with": {
+            **(read_with or {}),
+            "source_layer": source.name,
+            "profile": hashlib.sha256(profile.model_dump_json().encode()).hexdigest(),
+        },
     }
     if profile.join:
         checked, found = _joined(mapped, profile, standing, f"{source.file_name}: {source.name}")
@@ -218,7 +295,8 @@ def store_loads(
 
     Parameters
     ----------
-    mode : ``replace`` the layer, ``append`` rows with new keys, ``update`` rows by key and add the new ones
+    mode : ``replace`` the layer, ``append`` rows with new keys, ``update`` rows by key and add the new ones, where
+        fields that the file has no column for stay as they are
     again : store a file that the layer holds already, instead of leaving it as it is
 
     Raises
@@ -227,26 +305,82 @@ def store_loads(
         A key of an appended row is there already.
     """
     done = []
+    prepared = list(prepared)
+    if mode == "replace":
+        refuse_one_over_another(prepared)
+    before = standing_loads(store.loads())
     for item in prepared:
         # A table that was joined speaks of some rows of the layer and says nothing of the others.
         way: Mode = "update" if "rows_written" in item.load.report else mode
         load = replace(item.load, report={**item.load.report, "mode": way})
-        same = None if again else earlier_load(standing_loads(store.loads()), load.sha256, load.layer, load.profile)
-        if same is not None and _as_it_is(store, load, same, way):
+        same = None if again else earlier_load(before, load)
+        if same is not None and _as_it_is(before, load, same, way):
             progress(f"未写入 {LAYERS[load.layer].zh}：同一文件已在 {same.loaded_at} 导入")
             done.append(Stored(load, same.load_id))
             continue
+        features = item.checked.features
+        if way == "update" and "rows_written" not in load.report:
+            features, emptied = _with_what_stands(store, features, load)
+            load = replace(load, report={**load.report, "emptied": emptied})
+        if load.read and not load.stored:
+            # A file of which no row can be taken would leave an empty layer behind, with nothing said but a count.
+            reason = max(item.load.report["quarantined"].items(), key=lambda one: one[1])
+            raise InvalidInput(
+                f"{load.read:,} 行中没有一行可以存入{LAYERS[load.layer].zh}（{reason[0]} {reason[1]:,} 行），未写入",
+                where=load.file_name, remedy="请用 lianpian check 加 --quarantine 查看这些行",
+            )  # fmt: skip
         progress(f"写入 {LAYERS[load.layer].zh}")
-        store.write_load(load, item.checked.features, item.checked.quarantine, way)
+        store.write_load(load, features, item.checked.quarantine, way)
         done.append(Stored(load))
     return done
 
 
-def _as_it_is(store: Store, load: Load, same: Load, mode: Mode) -> bool:
+def refuse_one_over_another(prepared: Iterable[Imported]) -> None:
+    """``InvalidInput`` where two layers of a file would replace the same layer, the second one the first."""
+    layers = [item.load.layer for item in prepared if "rows_written" not in item.load.report]
+    twice = [LAYERS[name].zh for name in dict.fromkeys(layers) if layers.count(name) > 1]
+    if twice:
+        raise InvalidInput(
+            f"文件中有多个图层要导入同一图层：{'、'.join(twice)}", where=next(iter(prepared)).load.file_name,
+            remedy="后者会替换前者：请用 --source-layer 逐个指明，第二个起用 --append",
+        )  # fmt: skip
+
+
+def _with_what_stands(store: Store, features: Frame, load: Load) -> tuple[Frame, dict[str, int]]:
+    """Rows of an update with the stored values of fields that the file has no column for.
+
+    Returns
+    -------
+    (rows, field -> stored values that the file empties, because its column is there and says nothing)
+    """
+    layer = LAYERS[load.layer]
+    standing = store.read(Query(layer.name, geometry=False)).set_index(layer.key)
+    there = features[layer.key].isin(standing.index).to_numpy()
+    if not there.any():
+        return features, {}
+    before = standing.reindex(features[layer.key])
+    told = set(load.report["mapping"]["fields"]) | {layer.key, "area_m2", "extra"}
+    filled, emptied = features.copy(), {}
+    for name in standing.columns:
+        old, new = before[name].reset_index(drop=True), filled[name].reset_index(drop=True)
+        if name == "extra":
+            merged = [
+                {**(kept if isinstance(kept, dict) else {}), **(fresh if isinstance(fresh, dict) else {})} or None
+                for kept, fresh in zip(old, new, strict=True)
+            ]
+            filled[name] = pd.Series(merged, index=filled.index, dtype=object)
+        elif name not in told and new.isna().all():
+            filled[name] = old.set_axis(filled.index)
+        elif lost := int((old.notna() & new.isna()).sum()):
+            emptied[name] = lost
+    return filled, emptied
+
+
+def _as_it_is(before: list[Load], load: Load, same: Load, mode: Mode) -> bool:
     """Whether storing the file of ``same`` once more would change nothing: nothing came to the layer after it."""
-    if same.data_date != load.data_date or same.report.get("read_with") != load.report["read_with"]:
+    if same.data_date != load.data_date:
         return False
-    standing = [load for load in standing_loads(store.loads()) if load.layer == same.layer]
+    standing = [each for each in before if each.layer == same.layer]
     if mode == "replace":
-        return [load.load_id for load in standing] == [same.load_id]
-    return standing[-1].load_id == same.load_id
+        return [each.load_id for each in standing] == [same.load_id]
+    return mode == "append" or standing[-1].load_id == same.load_id

@@ -130,3 +130,63 @@ def test_the_same_digits_mean_other_land_in_another_edition() -> None:
     chosen = eligible_parcels(land, findings, None, rules)
     assert rules.eligible.land_use
     assert list(np.asarray(chosen)) == [True, False, True, True, True, False]
+
+
+def test_an_update_keeps_what_its_file_has_no_column_for(store: Store, tmp_path: Path) -> None:
+    bring(
+        store,
+        parcels_file(tmp_path, address=["一路1号", "二路2号", "三路3号"], 备注=["x", "y", "z"]),
+        plain_profile("parcels"),
+    )
+    path = tmp_path / "new.gpkg"
+    rows = {"parcel_id": ["A", "D"], "holder": ["甲二", "丁"], "credit_code": [None, "X4"]}
+    gpd.GeoDataFrame(rows, geometry=SQUARES[:2], crs=4490).to_file(path, layer="parcels")
+    prepared = prepare_loads(read_file(path), standing=store)
+    (done,) = store_loads(store, prepared, "update")
+    land = store.read(Query("parcels")).set_index("parcel_id")
+    assert list(land.index) == ["A", "B", "C", "D"]
+    assert (land["address"]["A"], land["holder"]["A"], land["extra"]["A"]) == ("一路1号", "甲二", {"备注": "x"})
+    assert land["address"]["D"] is None
+    assert done.load.report["emptied"] == {"credit_code": 1}
+
+
+def test_two_layers_of_a_file_do_not_replace_each_other(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "two.gpkg"
+    for name, keys in (("北镇", ["A", "B", "C"]), ("南镇", ["D", "E", "F"])):
+        gpd.GeoDataFrame({"parcel_id": keys}, geometry=SQUARES, crs=4490).to_file(path, layer=name)
+    plain = plain_profile("parcels")
+    prepared = prepare_loads(read_file(path), lambda source: plain)
+    with pytest.raises(InvalidInput, match="多个图层要导入同一图层"):
+        store_loads(store, prepared)
+    assert store.loads() == []
+    for name, mode in (("北镇", "replace"), ("南镇", "append")):
+        (one,) = store_loads(store, prepare_loads(read_file(path, layers=[name]), lambda source: plain), mode)  # type: ignore[arg-type]
+        assert one.unchanged is None
+    assert store.count(Query("parcels")) == 6
+    (again,) = store_loads(store, prepare_loads(read_file(path, layers=["北镇"]), lambda source: plain), "append")
+    assert again.unchanged is not None
+
+
+def test_cells_that_only_look_like_values_are_kept_as_they_are(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [
+        "parcel_id,fid,declared_area_m2,extra,WKT",
+        f'A,K-77,3_5,"{"[" * 5000}","{SQUARES[0].wkt}"',
+        f'B,2,12,"{{""a"": NaN}}","{SQUARES[1].wkt}"',
+    ]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    bring(store, path, plain_profile("parcels"), crs="EPSG:4490")
+    land = store.read(Query("parcels")).set_index("parcel_id")
+    assert np.isnan(land["declared_area_m2"]["A"])
+    assert land["extra"]["A"]["fid"] == "K-77"
+    assert land["extra"]["A"]["declared_area_m2"] == "3_5"
+    assert "NaN" in str(land["extra"]["B"])
+
+
+def test_a_file_without_a_usable_row_replaces_nothing(store: Store, tmp_path: Path) -> None:
+    bring(store, parcels_file(tmp_path), plain_profile("parcels"))
+    path = tmp_path / "points.gpkg"
+    gpd.GeoDataFrame({"parcel_id": ["A"]}, geometry=[shapely.Point(120, 32)], crs=4490).to_file(path, layer="parcels")
+    with pytest.raises(InvalidInput, match="没有一行可以存入"):
+        bring(store, path, plain_profile("parcels"))
+    assert store.count(Query("parcels")) == 3

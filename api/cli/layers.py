@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import geopandas as gpd
 import shapely
 import typer
 from rich.console import Console
@@ -17,15 +16,25 @@ from rich.table import Table
 from api.cli.program import JsonOption, StoreOption, app, log, opened, print_json, settings, steps
 from geo.errors import InvalidInput, InvalidParameter, StoreUnreachable
 from geo.exporting import Form, Selection, export_layer
-from geo.importing import CERTAIN_ENOUGH, Imported, Stored, prepare_loads, proposals, store_loads
+from geo.importing import (
+    Imported,
+    Stored,
+    chosen_profile,
+    prepare_loads,
+    profiles_for,
+    refuse_one_over_another,
+    store_loads,
+)
 from geo.layers.checking.report import report_lines
 from geo.layers.formats.provenance import Written
-from geo.layers.profiles import Profile, load_profile, plain_profile, profile_names, with_columns
+from geo.layers.mapping.proposal import Proposal
+from geo.layers.profiles import Profile, load_profile, profile_names
 from geo.layers.quality import coverage_frame_for_file, quarantine_frame_for_file
 from geo.layers.reading import SourceLayer, read_file
 from geo.layers.schema import LAYERS
 from geo.layers.writing import FORMATS, format_of, write_frame
 from geo.store.base import Mode, Store
+from geo.units import M2_PER_HA
 from maps.qgis_style import qgis_style
 
 LayerOption = Annotated[str | None, typer.Option(help="导入到哪个图层；不写时按文件中的图层名，或由字段推断")]
@@ -84,16 +93,21 @@ def import_(
     read_with = {"crs": crs, "encoding": encoding, "swap_axes": swap_axes, "header_row": header_row}
     with steps() as step:
         step(f"读取 {file.name}")
-        chosen = _chosen(profile, layer, field or [])
+        chosen = chosen_profile(load_profile(profile) if profile else None, layer, field or [])
         wanted = [source_layer] if source_layer else ([chosen.layer] if chosen and profile is None else None)
         sources = read_file(
             file, layers=wanted, crs=crs, encoding=encoding, swap_axes=swap_axes, header_row=header_row, progress=step
         )
-    pairs = _mapped_by(sources, chosen, file, yes=yes)
+    pairs, skipped = profiles_for(sources, chosen, lambda source, found: _confirmed(source, found, yes=yes))
+    if skipped:
+        told = f"未导入（不是标准图层名，可用 --source-layer 指明）：{'、'.join(skipped)}"
+        log.print(told, highlight=False, soft_wrap=True)
     profiles = {id(source): by for source, by in pairs}
     with steps() as step:
-        told = {"data_date": data_date, "read_with": read_with, "progress": step}
-        prepared = _prepared_beside(store, pairs, profiles, told)
+        options = {"data_date": data_date, "read_with": read_with, "progress": step}
+        prepared = _prepared_beside(store, pairs, profiles, options)
+        if mode == "replace":
+            refuse_one_over_another(prepared)
         stored: list[Stored] = []
         if not dry_run:
             # Only now: a file that is refused leaves no store behind.
@@ -146,52 +160,8 @@ def check(
     )  # fmt: skip
 
 
-def _chosen(profile: str | None, layer: str | None, fields: list[str]) -> Profile | None:
-    chosen = load_profile(profile) if profile else (plain_profile(layer) if layer else None)
-    if chosen and layer and chosen.layer != layer:
-        raise InvalidParameter(f"映射方案用于图层“{chosen.layer}”，不是“{layer}”", where="profile")
-    if fields and chosen is None:
-        raise InvalidParameter("--field 要与 --layer 或 --profile 同用", where="field", remedy="例如 --layer parcels")
-    return with_columns(chosen, fields) if chosen and fields else chosen
-
-
-def _mapped_by(
-    sources: list[SourceLayer], chosen: Profile | None, file: Path, *, yes: bool
-) -> list[tuple[SourceLayer, Profile]]:
-    """Which profile each layer of the file is read by: as told, by its own name, or as proposed and confirmed."""
-    if chosen:
-        if len(sources) != 1:
-            names = "、".join(source.name for source in sources)
-            raise InvalidInput(f"文件中有多个图层：{names}", where=file.name, remedy="请用 --source-layer 指明一个")
-        return [(sources[0], chosen)]
-    known = [(source, plain_profile(source.name)) for source in sources if source.name in LAYERS]
-    if known:
-        if skipped := [source.name for source in sources if source.name not in LAYERS]:
-            log.print(
-                f"未导入（不是标准图层名，可用 --source-layer 指明）：{'、'.join(skipped)}",
-                highlight=False, soft_wrap=True,
-            )  # fmt: skip
-        return known
-    if len(sources) != 1:
-        names = "、".join(source.name for source in sources)
-        raise InvalidInput(
-            f"文件中的图层（{names}）不是标准图层名", where=file.name,
-            remedy="请用 --source-layer 指明一个，并用 --layer 或 --profile 指明导入到哪个图层",
-        )  # fmt: skip
-    return [(sources[0], _proposed(sources[0], file, yes=yes))]
-
-
-def _proposed(source: SourceLayer, file: Path, *, yes: bool) -> Profile:
-    found = proposals(source)
-    if not found or found[0].score < CERTAIN_ENOUGH:
-        told = "；".join(f"{one.profile.name}（{one.score:.0%}）" for one in found[:3])
-        raise InvalidInput(
-            f"不能从字段推断图层“{source.name}”是什么" + (f"，最接近的映射方案：{told}" if told else ""),
-            where=file.name,
-            remedy="请用 --profile 指明，或写 --layer parcels --field parcel_id=编号；文件中的字段："
-            + "、".join(_columns(source)),
-        )
-    best = found[0]
+def _confirmed(source: SourceLayer, best: Proposal, *, yes: bool) -> Profile:
+    """A proposal as a person sees it, and their yes."""
     log.print(f"推断：{LAYERS[best.profile.layer].zh}，映射方案 {best.profile.name}“{best.profile.title}”"
               f"（{best.score:.0%}，{best.why}）", highlight=False, soft_wrap=True)  # fmt: skip
     for field, column in best.matched.items():
@@ -200,22 +170,16 @@ def _proposed(source: SourceLayer, file: Path, *, yes: bool) -> Profile:
     if yes or (sys.stdin.isatty() and typer.confirm("按此导入？", default=True)):
         return best.profile
     flag = f"--profile {best.profile.name}" if best.profile.name in profile_names() else f"--layer {best.profile.layer}"
-    raise InvalidInput("映射方案是推断的，需要确认", where=file.name, remedy=f"请加 --yes 接受，或写明 {flag}")
-
-
-def _columns(source: SourceLayer) -> list[str]:
-    frame = source.frame
-    geometry = frame.active_geometry_name if isinstance(frame, gpd.GeoDataFrame) else None
-    return [str(name) for name in frame.columns if name != geometry][:40]
+    raise InvalidInput("映射方案是推断的，需要确认", where=source.file_name, remedy=f"请加 --yes 接受，或写明 {flag}")
 
 
 def _prepared_beside(
-    url: str | None, pairs: list[tuple[SourceLayer, Profile]], profiles: dict[int, Profile], told: dict[str, Any]
+    url: str | None, pairs: list[tuple[SourceLayer, Profile]], profiles: dict[int, Profile], options: dict[str, Any]
 ) -> list[Imported]:
     """Prepared beside the store where there is one; a check needs none."""
 
     def prepared(standing: Store | None) -> list[Imported]:
-        return prepare_loads([s for s, _ in pairs], lambda s: profiles[id(s)], standing=standing, **told)
+        return prepare_loads([s for s, _ in pairs], lambda s: profiles[id(s)], standing=standing, **options)
 
     try:
         with opened(url) as kept:
@@ -260,11 +224,13 @@ def _told_sample(source: SourceLayer, by: Profile, item: Imported) -> None:
 def told_loads(loads: list[dict[str, Any]]) -> None:
     """What became of every row, for people."""
     table = Table(title="导入", title_justify="left")
-    for heading in ("图层", "读取", "存入", "其中修复", "隔离"):
+    for heading in ("图层", "读取", "存入", "其中修复", "隔离", "面积（公顷）"):
         table.add_column(heading, justify="left" if heading == "图层" else "right")
     for load in loads:
         counts = (load["read"], load["stored"], load["repaired"], load["quarantined"])
-        table.add_row(LAYERS[load["layer"]].zh, *(f"{count:,}" for count in counts))
+        land = ((load["report"].get("coverage") or {}).get("figures") or {}).get("land_m2")
+        hectares = "" if land is None else f"{land['value'] / M2_PER_HA:,.1f}"
+        table.add_row(LAYERS[load["layer"]].zh, *(f"{count:,}" for count in counts), hectares)
     Console().print(table)
     for load in loads:
         for line in report_lines(load["report"], LAYERS[load["layer"]]):

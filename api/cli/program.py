@@ -61,7 +61,15 @@ def steps() -> Iterator[Callable[[str], None]]:
     A step that comes again with other figures (``读取 宗地 120,000/200,000``) moves on in its own line.
     """
     if not log.is_terminal:
-        yield lambda step: log.print(f"· {step}", highlight=False)
+        before = ""
+
+        def plain(name: str) -> None:
+            nonlocal before
+            if _without_figures(name) != before:
+                log.print(f"· {name}", highlight=False)
+            before = _without_figures(name)
+
+        yield plain
         return
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=log) as progress:

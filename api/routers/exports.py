@@ -9,13 +9,15 @@ import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import shapely
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from api.dependencies import BboxDep, JobsDep, SettingsDep, StoreDep, known_parameters
 from api.jobs import Jobs
@@ -29,6 +31,7 @@ from maps.qgis_style import qgis_style
 
 router = APIRouter(tags=["导出"])
 _PARAMETERS = frozenset({"f", "crs", "filter", "bbox", "names", "encoding", "expand_extra"})
+_NOTES_LENGTH = 1000
 Names = Literal["canonical", "zh", "short"]
 
 
@@ -105,13 +108,34 @@ async def _answer(selection: Selection, form: Form, store: Store, settings: Sett
         raise
     day = datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y%m%d")
     suffix = ready.name.removeprefix(layer.name)
-    return FileResponse(
+    return _Once(
+        folder,
         ready,
         media_type=kind.media_type if ready == path else "application/zip",
         filename=f"{layer.zh}_{day}{suffix}",
-        headers={"X-Rows": str(written.rows), "Cache-Control": "no-store"},
-        background=BackgroundTask(shutil.rmtree, folder, ignore_errors=True),
+        headers={
+            "X-Rows": str(written.rows),
+            # What a person should know of the file; percent-encoded, for headers hold no Chinese.
+            "X-Notes": quote("；".join(written.notes)[:_NOTES_LENGTH]),
+            "Cache-Control": "no-store",
+        },
     )
+
+
+class _Once(FileResponse):
+    """A file that was made for one answer: whole, and gone with its folder when it is sent or cannot be."""
+
+    def __init__(self, folder: Path, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.folder = folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file; a range of it has no use, since the next request makes another file."""
+        whole = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
+        try:
+            await super().__call__({**scope, "headers": whole}, receive, send)
+        finally:
+            await run_in_threadpool(shutil.rmtree, self.folder, ignore_errors=True)
 
 
 def _together(folder: Path, path: Path) -> Path:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.dependencies import JobsDep, SettingsDep, StoreDep, known_parameters
 from geo.errors import Forbidden, InvalidInput, InvalidParameter
-from geo.importing import CERTAIN_ENOUGH, Stored, prepare_loads, proposals, store_loads
+from geo.importing import (
+    Stored,
+    chosen_profile,
+    prepare_loads,
+    profiles_for,
+    refuse_one_over_another,
+    store_loads,
+)
 from geo.layers.checking.report import report_lines
-from geo.layers.profiles import Profile, load_profile, plain_profile, profile_names, with_columns
-from geo.layers.reading import SUFFIXES, SourceLayer, read_file
+from geo.layers.opening.limits import Limits
+from geo.layers.profiles import Profile, load_profile, profile_names
+from geo.layers.reading import SUFFIXES, read_file
 from geo.layers.schema import LAYERS
 from geo.store.base import Mode
 
@@ -29,6 +38,9 @@ _PARAMETERS = frozenset(
     }
 )  # fmt: skip
 # A page of another site may send forms and plain text without asking; it may not send this type.
+_GIB = 1024**3
+_RECEIVE_S = 600
+_LONGEST_NAME = 200  # bytes
 _BODY_TYPE = "application/octet-stream"
 
 
@@ -52,7 +64,7 @@ async def upload(
     layer: Annotated[str | None, Query(max_length=40, description="导入到哪个图层")] = None,
     profile: Annotated[str | None, Query(max_length=60, description="映射方案的名称")] = None,
     field: Annotated[list[str] | None, Query(max_length=60, description="字段=列名 或 字段=列名:单位")] = None,
-    crs: Annotated[str | None, Query(max_length=40, description="坐标系，例如 EPSG:4528")] = None,
+    crs: Annotated[str | None, Query(max_length=300, description="坐标系，例如 EPSG:4528")] = None,
     encoding: Annotated[str | None, Query(max_length=20, description="属性文字编码")] = None,
     swap_axes: Annotated[bool, Query(description="坐标为 纬度,经度 或 北,东 的次序")] = False,
     header_row: Annotated[int | None, Query(ge=1, le=1000, description="表格标题所在行")] = None,
@@ -71,27 +83,34 @@ async def upload(
         )  # fmt: skip
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _BODY_TYPE:
         raise HTTPException(415)
-    chosen = _profile(profile, layer, field or [])
-    with tempfile.TemporaryDirectory(prefix="lianpian-upload-") as folder:
+    chosen = chosen_profile(_profile(profile), layer, field or [])
+    limits = Limits(
+        file_bytes=settings.upload_bytes, memory_bytes=4 * _GIB, crossing_bytes=_GIB, output_bytes=2 * _GIB, time_s=300
+    )
+    # The slot is taken before the file comes in, so that uploads that wait cannot fill the disk.
+    with jobs.imports.slot(), tempfile.TemporaryDirectory(prefix="lianpian-upload-") as folder:
         path = Path(folder) / _file_name(name)
-        with path.open("wb") as sink:
-            async for chunk in request.stream():
-                sink.write(chunk)
+        await _received(request, path)
 
         def job() -> dict[str, Any]:
             sources = read_file(
                 path, layers=[source_layer] if source_layer else None, crs=crs, encoding=encoding,
-                swap_axes=swap_axes, header_row=header_row,
+                swap_axes=swap_axes, header_row=header_row, limits=limits,
             )  # fmt: skip
-            profile_of = _profile_of(sources, chosen, path.name)
-            read_with = {"crs": crs, "encoding": encoding, "swap_axes": swap_axes, "header_row": header_row}
-            prepared = prepare_loads(sources, profile_of, data_date=data_date, standing=store, read_with=read_with)
-            if dry_run:
-                stored = [Stored(item.load) for item in prepared]
-            else:
+            pairs, skipped = profiles_for(sources, chosen)
+            by = {id(source): used for source, used in pairs}
+            prepared = prepare_loads(
+                [source for source, _ in pairs], lambda source: by[id(source)], data_date=data_date, standing=store,
+                read_with={"crs": crs, "encoding": encoding, "swap_axes": swap_axes, "header_row": header_row},
+            )  # fmt: skip
+            if mode == "replace":
+                refuse_one_over_another(prepared)
+            stored = [Stored(item.load) for item in prepared]
+            if not dry_run:
                 stored = store_loads(store, prepared, mode, again=again)
             return {
                 "dry_run": dry_run,
+                "skipped": skipped,
                 "loads": [
                     {
                         **asdict(done.load),
@@ -103,51 +122,43 @@ async def upload(
                 ],
             }
 
-        answer = await jobs.imports.run(job)
+        answer = await run_in_threadpool(job)
     # As JSON of our own, so that numbers of numpy and dates are told as everywhere else.
     plain: dict[str, Any] = json.loads(json.dumps(answer, ensure_ascii=False, default=str))
     return plain
 
 
+async def _received(request: Request, path: Path) -> None:
+    """The body of a request as a file; a sender that stalls does not keep others waiting."""
+
+    async def take() -> None:
+        with path.open("wb") as sink:
+            async for chunk in request.stream():
+                await run_in_threadpool(sink.write, chunk)
+
+    try:
+        await asyncio.wait_for(take(), _RECEIVE_S)
+    except TimeoutError as error:
+        raise InvalidInput(f"上传超过 {_RECEIVE_S} 秒，已停止", where=path.name, remedy="请压缩后再传") from error
+
+
 def _file_name(name: str) -> str:
     """The last part of a name that a request gives, with an ending that can be read; never a path."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    if not last or last.startswith(".") or "\0" in last or not last.lower().endswith(SUFFIXES):
+    odd = not last.isprintable() or last.startswith(".") or len(last.encode(errors="replace")) > _LONGEST_NAME
+    if odd or not last.lower().endswith(SUFFIXES):
         raise InvalidParameter(
-            f"文件名“{name[:80]}”的后缀不能导入", where="name", remedy="可导入：" + "、".join(SUFFIXES)
+            f"文件名“{ascii(name[:80]) if odd else name[:80]}”不能导入",
+            where="name",
+            remedy="可导入：" + "、".join(SUFFIXES),
         )
     return last
 
 
-def _profile(profile: str | None, layer: str | None, fields: list[str]) -> Profile | None:
-    if profile is not None and profile not in profile_names():
+def _profile(name: str | None) -> Profile | None:
+    if name is not None and name not in profile_names():
         # A path would be a way into the file system.
         raise InvalidParameter(
-            f"没有名为“{profile}”的映射方案", where="profile", remedy="可用：" + "、".join(profile_names())
+            f"没有名为“{name}”的映射方案", where="profile", remedy="可用：" + "、".join(profile_names())
         )
-    chosen = load_profile(profile) if profile else (plain_profile(layer) if layer else None)
-    if chosen and layer and chosen.layer != layer:
-        raise InvalidParameter(f"映射方案用于图层“{chosen.layer}”，不是“{layer}”", where="profile")
-    if fields and chosen is None:
-        raise InvalidParameter("field 要与 layer 或 profile 同用", where="field", remedy="例如 layer=parcels")
-    return with_columns(chosen, fields) if chosen and fields else chosen
-
-
-def _profile_of(sources: list[SourceLayer], chosen: Profile | None, file_name: str) -> Callable[[SourceLayer], Profile]:
-    if chosen is not None:
-        if len(sources) != 1:
-            names = "、".join(source.name for source in sources)
-            raise InvalidInput(f"文件中有多个图层：{names}", where=file_name, remedy="请用 source_layer 指明一个")
-        return lambda source: chosen
-    by_name: dict[str, Profile] = {}
-    for source in sources:
-        if source.name in LAYERS:
-            by_name[source.name] = plain_profile(source.name)
-            continue
-        found = proposals(source)
-        if not found or found[0].score < CERTAIN_ENOUGH:
-            raise InvalidInput(
-                f"不能从字段推断图层“{source.name}”是什么", where=file_name, remedy="请指明 layer 或 profile"
-            )
-        by_name[source.name] = found[0].profile
-    return lambda source: by_name[source.name]
+    return load_profile(name) if name else None

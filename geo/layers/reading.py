@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from geo.layers.opening.sandbox import run_worker
 from geo.layers.opening.transfer import take
 
 Progress = Callable[[str], None]
+
+
+_FILES_OF_PROJ = re.compile(r"grids\s*=|\+init|\+catalog|PARAMETERFILE", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,11 @@ def _no_system(bounds: np.ndarray[Any, Any], where: str) -> InvalidInput:
 
 
 def _crs(text: str) -> CRS:
+    if _FILES_OF_PROJ.search(text):
+        # A grid is a file, and which one would be for the caller to say.
+        raise InvalidParameter(
+            f"坐标系“{text[:80]}”不能引用文件", where="crs", remedy="请给 EPSG 代码，或只含 +towgs84 参数的 PROJ 定义"
+        )
     try:
         return CRS.from_user_input(text)
     except CRSError as error:

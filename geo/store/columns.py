@@ -366,7 +366,7 @@ def repeated_keys(layer: Layer, keys: Sequence[str]) -> InvalidInput:
     return InvalidInput(
         f"图层“{layer.zh}”的“{layer.field(layer.key).zh}”重复：{some}",
         where=f"{layer.name}.{layer.key}",
-        remedy="编号必须唯一；要替换整个图层请用 replace",
+        remedy="编号必须唯一；按编号更新请用 --update，不加 --append 则替换整个图层",
     )
 
 

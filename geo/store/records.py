@@ -117,8 +117,8 @@ def standing_loads(loads: list[Load]) -> list[Load]:
     return [load for kept in standing.values() for load in kept]
 
 
-def earlier_load(loads: list[Load], sha256: str, layer: str, profile: str) -> Load | None:
-    """The load by which the rows of the same file already are in a layer, as the same profile maps them.
+def earlier_load(loads: list[Load], load: Load) -> Load | None:
+    """The load by which the rows of the same file already are in a layer, read and mapped in the same way.
 
     ``None`` where there is none, and where a later update has replaced any row of the layer: the file then may say
     something else than the store. The newest one where there are several.
@@ -126,14 +126,16 @@ def earlier_load(loads: list[Load], sha256: str, layer: str, profile: str) -> Lo
     Parameters
     ----------
     loads : all loads, oldest first
-    sha256 : of the file
-    layer : canonical layer
-    profile : name of the mapping profile
+    load : the one that is to be stored; what was said to the reader is in its report (``read_with``)
     """
-    for load in reversed([load for load in standing_loads(loads) if load.layer == layer]):
-        if (load.sha256, load.profile) == (sha256, profile):
-            return load
-        if load.report.get("mode") == "update" and load.report.get("updated") != 0:
+
+    def told(one: Load) -> tuple[str, str, Any]:
+        return one.sha256, one.profile, one.report.get("read_with")
+
+    for standing in reversed([one for one in standing_loads(loads) if one.layer == load.layer]):
+        if told(standing) == told(load):
+            return standing
+        if standing.report.get("mode") == "update" and standing.report.get("updated") != 0:
             return None
     return None
 

@@ -71,6 +71,9 @@ def test_an_uploaded_file_is_checked_then_stored(serve: Any, store: Store, tmp_p
         ({}, {"name": "a.exe"}, RAW, 400, "invalid-parameter"),
         ({}, {"name": "../../etc/passwd"}, RAW, 400, "invalid-parameter"),
         ({}, {"name": "a.gpkg", "profile": "../../secret.toml"}, RAW, 400, "invalid-parameter"),
+        ({}, {"name": "地" * 190 + ".csv"}, RAW, 400, "invalid-parameter"),
+        ({}, {"name": "a.csv", "crs": "+proj=longlat +nadgrids=/dev/zero"}, RAW, 400, "invalid-parameter"),
+        ({}, {"name": "a.csv", "encoding": "unicode_escape"}, RAW, 400, "invalid-parameter"),
         ({}, {"name": "a.gpkg", "layer": "findings"}, RAW, 400, "invalid-parameter"),
         ({}, {"name": "a.gpkg", "surprise": "1"}, RAW, 400, "invalid-parameter"),
         ({}, {"name": "a.gpkg"}, RAW, 422, "invalid-input"),
@@ -83,6 +86,9 @@ def test_an_uploaded_file_is_checked_then_stored(serve: Any, store: Store, tmp_p
         "ending",
         "path",
         "profile path",
+        "long name",
+        "grid",
+        "codec",
         "derived layer",
         "parameter",
         "no gpkg",
@@ -118,13 +124,9 @@ def test_a_masked_file_is_refused_over_http_too(serve: Any, tmp_path: Path) -> N
 
 def test_one_upload_at_a_time(serve: Any, tmp_path: Path) -> None:
     client, body = serve(), package(tmp_path)
-    held = client.app.state.jobs.imports
-    assert held._free.acquire(blocking=False)
-    try:
+    with client.app.state.jobs.imports.slot():
         answer = client.post("/imports", params={"name": "a.gpkg"}, content=body, headers=RAW)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
-    finally:
-        held._free.release()
     assert client.post("/imports", params={"name": "a.gpkg"}, content=body, headers=RAW).status_code == 200
 
 
@@ -209,4 +211,6 @@ def test_exports_leave_no_file_behind(client: TestClient, tmp_path: Path, monkey
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert client.get("/exports/plots").status_code == 200
     assert client.get("/exports/plots", params={"filter": "nothing = 1"}).status_code == 400
+    assert client.get("/exports/plots", headers={"Range": "bytes=99999999-"}).status_code == 200
+    assert client.get("/exports/plots", headers={"Range": "bytes=zzz"}).status_code == 200
     assert list(tmp_path.iterdir()) == []

@@ -389,3 +389,21 @@ def test_a_curve_is_a_fault_of_its_row(tmp_path: Path) -> None:
     (layer,) = read_csv(path, None, None)
     assert list(layer.faults) == [1]
     assert layer.frame.geometry.notna().tolist() == [True, False, True]
+
+
+def test_a_heading_of_two_levels_with_a_group_of_one_column(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (
+        ["序号", "企业名称", "经济指标", None, "用地"],
+        [None, None, "税收（万元）", "营业收入（万元）", "面积（亩）"],
+        ["1", "甲公司", 12.5, 300, 45.2],
+        ["2", "乙公司", 3, 80, 20],
+    ):
+        sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    (layer,) = read_xlsx(tmp_path / "a.xlsx", None)
+    assert list(layer.frame.columns) == [
+        "序号", "企业名称", "经济指标_税收（万元）", "经济指标_营业收入（万元）", "用地_面积（亩）",
+    ]  # fmt: skip
+    assert len(layer.frame) == 2

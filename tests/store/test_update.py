@@ -139,17 +139,18 @@ def test_an_update_is_on_top_like_an_append(make: Samples) -> None:
 
 
 def test_the_same_file_is_recognised_while_its_rows_stand(make: Samples) -> None:
-    found = loads(make, ("a", "replace", None), ("b", "append", None), ("c", "update", 0))
-    assert earlier_load(found, "a", "parcels", "默认") is found[0]
-    assert earlier_load(found, "c", "parcels", "默认") is found[2]
-    assert earlier_load(found, "a", "buildings", "默认") is None
-    assert earlier_load(found, "a", "parcels", "其他") is None
-    assert earlier_load(found, "x", "parcels", "默认") is None
-    replaced = [*found, *loads(make, ("d", "replace", None))]
-    assert earlier_load(replaced, "a", "parcels", "默认") is None
-    assert earlier_load(replaced, "d", "parcels", "默认") is replaced[3]
-    updated = [*found, *loads(make, ("d", "update", 1))]
-    assert earlier_load(updated, "a", "parcels", "默认") is None  # a row of it may say something else now
-    assert earlier_load(updated, "d", "parcels", "默认") is updated[3]
-    elsewhere = [*found, *loads(make, ("d", "update", 1), layer="buildings")]
-    assert earlier_load(elsewhere, "a", "parcels", "默认") is found[0]
+    def found(among: list[Load], sha256: str, layer: str = "parcels", **report: str) -> Load | None:
+        return earlier_load(among, make.load(layer, 3, sha256=sha256, report=report))
+
+    stored = loads(make, ("a", "replace", None), ("b", "append", None), ("c", "update", 0))
+    assert found(stored, "a") is stored[0]
+    assert found(stored, "c") is stored[2]
+    assert found(stored, "a", "buildings") is None
+    assert found(stored, "a", read_with="otherwise") is None
+    assert found(stored, "x") is None
+    replaced = [*stored, *loads(make, ("d", "replace", None))]
+    assert found(replaced, "a") is None
+    assert found(replaced, "d") is replaced[3]
+    updated = [*stored, *loads(make, ("d", "update", 1))]
+    assert found(updated, "a") is None  # a row of it may say something else now
+    assert found(updated, "d") is updated[3]

@@ -130,6 +130,8 @@ def _outcomes(report: Mapping[str, Any], layer: Layer) -> Iterator[Row]:
     for section in ("repaired", "quarantined"):
         for reason, count in (report.get(section) or {}).items():
             yield Row(section, reason, count)
+    for name, count in (report.get("emptied") or {}).items():
+        yield Row("notes", f"{_field(layer, name, 'zh')} 已有的值被更新为空", count)
 
 
 def _warnings(report: Mapping[str, Any], layer: Layer) -> Iterator[Row]:

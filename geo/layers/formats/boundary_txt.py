@@ -311,6 +311,8 @@ def write_boundary_txt(
         notes.append(f"{len(lost)} 行在毫米精度下不成面，未写入：{_shown(lost)}")
     if cleaned:
         notes.append(f"{cleaned} 个字段中的逗号、@ 或换行已换成全角字符（它们在本格式中是分隔符）")
+    if rows:
+        notes.append("界址点文件只有编号、名称、面积、用途等固定的几项，其余字段未写出")
     return Written(rows, tuple(notes))
 
 

@@ -13,12 +13,16 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ERROR_CODES
 from openpyxl.utils import get_column_letter
 
+from geo.errors import InvalidInput
 from geo.layers.formats.headers import Row
 from geo.layers.formats.table_columns import FORMULA
 
 CELL_LENGTH = 32_767
 _EXACT_DIGITS = 15
 _SHOWN = 5
+_MOST_ROWS = 1_048_576
+_MOST_COLUMNS = 1_000
+_MOST_BLANK_ROWS = 100_000
 # XML has no control characters, and a carriage return in it becomes a line feed; a workbook writes their numbers.
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 _NUMBERED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -30,7 +34,20 @@ def sheet_rows(sheet: Any) -> tuple[list[Row], list[str]]:
     rows: list[Row] = []
     errors: list[str] = []
     blunt: list[str] = []
-    for at, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+    blank_rows = 0
+    # A file of a few bytes may claim a cell at the far end of a sheet, and the rows up to it would all be made.
+    for at, cells in enumerate(sheet.iter_rows(values_only=True, max_row=_MOST_ROWS + 1, max_col=_MOST_COLUMNS + 1), 1):
+        if at > _MOST_ROWS or any(value is not None for value in cells[_MOST_COLUMNS:]):
+            raise InvalidInput(
+                f"工作表“{sheet.title}”超过 {_MOST_ROWS:,} 行或 {_MOST_COLUMNS:,} 列", where=sheet.title,
+                remedy="请删去数据之外的行和列，另存后再导入",
+            )  # fmt: skip
+        blank_rows = 0 if any(value is not None for value in cells) else blank_rows + 1
+        if blank_rows > _MOST_BLANK_ROWS:
+            raise InvalidInput(
+                f"工作表“{sheet.title}”在第 {at - blank_rows:,} 行之后有 {_MOST_BLANK_ROWS:,} 行以上的空行",
+                where=sheet.title, remedy="请删去空行，另存后再导入",
+            )  # fmt: skip
         row: Row = []
         for column, value in enumerate(cells, 1):
             if isinstance(value, str) and value in ERROR_CODES:

@@ -221,7 +221,8 @@ def _text(raw: pa.Array, field: _Field, name: str, encoding: str, notes: list[st
 
 def _numbers(text: pa.Array, field: _Field, name: str, notes: list[str]) -> pa.Array:
     text = pc.ascii_ltrim_whitespace(text)
-    blank = pc.equal(text, "")
+    # A field filled with stars is how dBase writes that there is no number.
+    blank = pc.match_substring_regex(text, r"^\**$")
     number = pc.match_substring_regex(text, _NUMBER)
     wrong = pc.and_(pc.invert(blank), pc.invert(number))
     if lost := pc.sum(wrong).as_py():

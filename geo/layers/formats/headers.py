@@ -56,6 +56,9 @@ def table(rows: list[Row], header_row: int | None) -> Table | None:
         start, levels = _levels(rows, start, width, header_row is None)
         if start:
             notes.append(f"表头取第 {start + 1} 行，其上 {_blank_free(rows[:start])} 行标题或说明未作为数据读取")
+        else:
+            shown = "、".join(cell for cell in rows[0] if cell)
+            notes.append(f"表头取第 1 行：{shown if len(shown) <= 60 else shown[:59] + '…'}")
         if len(levels) > 1:
             notes.append(f"表头为 {len(levels)} 行，合并为“上级_下级”")
     names, named = _names(levels, rows, width)
@@ -126,7 +129,12 @@ def _divides(upper: Row, lower: Row, width: int) -> bool:
             merged |= set(run) if len(run) > 1 else set()
     under = set(_filled(lower))
     blank_above = {i for i in merged if i not in filled}
-    return bool(under) and bool(blank_above) and under <= merged and blank_above <= under
+    if not under or not blank_above or not blank_above <= under:
+        return False
+    # A group of one column is not merged; it is divided all the same, where other columns go on in one cell and the row
+    # below holds names only.
+    named = not any(_is_value(lower[i] or "") for i in under)
+    return under <= merged or (named and bool(filled - under))
 
 
 def _names(levels: list[Row], rows: list[Row], width: int) -> tuple[list[str], list[bool]]:

@@ -88,6 +88,9 @@ def _records(text: str, where: str) -> list[Row]:
             if "unexpected end of data" in str(error):
                 raise InvalidInput("有引号没有成对，其后的内容无法分行", where=where, remedy="请补全引号") from error
             records = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+            if any("\n" in cell or "\r" in cell for record in records for cell in record):
+                # A quotation mark in the middle of a cell: rows after it may have been drawn into the cell.
+                raise InvalidInput("有引号放错了位置，其后的内容无法分行", where=where, remedy="请检查引号") from error
     finally:
         csv.field_size_limit(before)
     return [[cell if cell.strip() else None for cell in record] for record in records]
@@ -243,6 +246,8 @@ def write_xlsx(
         notes.append(f"行数超过一张工作表的上限，分为 {len(sheets)} 张")
     if cut:
         notes.append(f"{cut} 个文本超过 Excel 单元格上限 {CELL_LENGTH} 字，已截断")
+    if crs is not None and layer.geometry not in (None, "point"):
+        notes.append("工作簿不含图形，只有代表点的经纬度")
     _about_sheet(book, layer, titles or {}, about, notes)
     book.save(path)
     return Written(rows, tuple(notes))

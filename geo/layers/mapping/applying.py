@@ -133,7 +133,6 @@ def apply_profile(source: SourceLayer, profile: Profile) -> Mapped:
 def _table(raw: gpd.GeoDataFrame | pd.DataFrame) -> pd.DataFrame:
     """The attributes, rows counted from nought, under names that are text and differ from each other."""
     table = pd.DataFrame(raw.drop(columns=raw.geometry.name)) if isinstance(raw, gpd.GeoDataFrame) else raw
-    table = table.drop(columns=[name for name in ("fid", "ogc_fid") if name in table.columns])
     names: list[str] = []
     for name in map(str, table.columns):
         number, free = 2, name
@@ -167,7 +166,7 @@ def _need(resolved: Resolution, profile: Profile, layer: Layer, columns: list[st
     elif layer.name == "parcels":
         raise InvalidInput(
             f"缺少字段 parcel_id（{layer.field('parcel_id').zh}）", where=where,
-            remedy=f"请用 --profile 指明映射方案；{there}",
+            remedy=f"请用 --profile 指明映射方案，或写 --field parcel_id=列名；{there}",
         )  # fmt: skip
 
 

@@ -168,16 +168,20 @@ def _numbers(values: pd.Series, column: pa.Array | None) -> tuple[NDArray[np.flo
     return number, bad
 
 
+# Deeper ones are no record of anything, and what writes them again would give up.
+_DEEPEST = 100
 _GROUPED = re.compile(r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$")
 
 
 def _numbers_in(texts: list[str]) -> list[float | None]:
-    read = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype=float)
+    read = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype=float, copy=True)
+    # Python reads 3_5 as 35; in a ledger it is no number.
+    read[[position for position, text in enumerate(texts) if "_" in text]] = np.nan
     found: list[float | None] = read.tolist()
     for position in np.flatnonzero(~np.isfinite(read)):
         # Ledgers group digits (1,234.5) and type them full width.
         text = unicodedata.normalize("NFKC", texts[position]).replace(" ", "")
-        text = text.replace(",", "") if _GROUPED.match(text) else text
+        text = "" if "_" in text else text.replace(",", "") if _GROUPED.match(text) else text
         try:
             number = float(text)
         except ValueError:
@@ -255,6 +259,32 @@ def as_json(value: Any) -> tuple[Any, bool]:
     if isinstance(value, np.ndarray):
         return value.tolist(), False
     try:
-        return json.loads(value), False
-    except (TypeError, ValueError):
+        read = json.loads(value, parse_constant=_no_number, parse_float=_finite)
+    except (TypeError, ValueError, RecursionError):
         return None, True
+    return (None, True) if _depth(read) > _DEEPEST else (read, False)
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(word)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not np.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects lie in each other, no further than is needed to refuse them."""
+    depth, level = 0, [value]
+    while level and depth <= _DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
+            if isinstance(inner, (dict, list))
+        ]
+    return depth

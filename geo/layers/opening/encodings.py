@@ -29,6 +29,9 @@ class Encoding:
     note: str | None = None
 
 
+_NO_ENCODINGS = frozenset({"unicode-escape", "raw-unicode-escape", "undefined", "idna", "punycode"})
+
+
 def python_name(encoding: str) -> str:
     """The codec that a user or a ``.cpg`` file means.
 
@@ -42,9 +45,13 @@ def python_name(encoding: str) -> str:
     if text.isdigit():
         text = {"65001": "UTF-8", "54936": "GB18030", "88591": "ISO-8859-1"}.get(text, f"CP{text}")
     try:
-        name = codecs.lookup(text).name
+        found = codecs.lookup(text)
+        # Codecs that are no way of writing text (hex), or that rewrite what is in it (unicode_escape).
+        if not found._is_text_encoding or found.name in _NO_ENCODINGS:
+            raise LookupError(encoding)
     except LookupError as error:
         raise InvalidParameter(f"没有名为“{encoding}”的编码", where="encoding", remedy=REMEDY) from error
+    name = found.name
     # A superset that decodes every GBK text in the same way, and the rare characters of names too.
     return "gb18030" if name in ("gbk", "gb2312", "cp936") else name
 

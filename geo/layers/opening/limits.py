@@ -18,6 +18,7 @@ class Limits:
     vertices_of_one, vertices : of one geometry, and of a layer
     memory_bytes : address space of the reading process
     output_bytes : of one file that the reading process writes
+    crossing_bytes : of all rows of a layer in memory, as they are handed over
     time_s : seconds until the reading process is ended
     """
 
@@ -33,4 +34,5 @@ class Limits:
     vertices: int = 300_000_000
     memory_bytes: int = 12 * 1024**3
     output_bytes: int = 8 * 1024**3
+    crossing_bytes: int = 6 * 1024**3
     time_s: float = 900.0

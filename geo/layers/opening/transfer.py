@@ -85,6 +85,7 @@ class Outgoing:
             raise self._too_much(f"有 {len(schema)} 个字段", self.limits.fields)
         columns = _columns(schema, geometry, self.notes)
         first: pa.Schema | None = None
+        crossed = 0
         writer: pa.RecordBatchFileWriter | None = None
         try:
             for batch in batches:
@@ -93,6 +94,10 @@ class Outgoing:
                     batch = batch.set_column(geometry, schema.field(geometry).name, part)
                 arrays = [self._array(batch.column(at), name, at == geometry) for at, name in columns]
                 plain = pa.RecordBatch.from_arrays(arrays, names=[name for _, name in columns])
+                # What is packed small in a file (one text for a million rows) is not small in memory.
+                crossed += plain.get_total_buffer_size()
+                if crossed > self.limits.crossing_bytes:
+                    raise self._too_much("解开后过大", self.limits.crossing_bytes)
                 if writer is None:
                     first = plain.schema
                     writer = pa.ipc.new_file(self.target, first)
