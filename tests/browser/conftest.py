@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,13 @@ class Watched:
                 .map(f => ({layer: f.layer.id, type: f.geometry.type, ...f.properties}))""",
             list(layers),
         )
+
+    def wait_until_gone(self, *layers: str) -> None:
+        """Until the map shows nothing of these style layers; right after a click it still shows what it drew before."""
+        deadline = time.monotonic() + 20
+        while left := self.drawn(*layers):
+            assert time.monotonic() < deadline, left[:3]
+            self.page.wait_for_timeout(50)
 
     def faults(self) -> list[str]:
         """Errors, violations of the content security policy, requests that left this machine."""

@@ -143,8 +143,7 @@ def test_layers_can_be_switched(served_district: Any, lab: Lab) -> None:
         watched.page.get_by_role("tab", name="图层").click()
         lab.picture(watched.page, "layers-1440")
         watched.page.locator('[data-group="plots"]').uncheck()
-        watched.wait_until_drawn()
-        assert not watched.drawn("plots-line", "plots-fill", "plots-label")
+        watched.wait_until_gone("plots-line", "plots-fill", "plots-label")
         assert watched.drawn("idle-fill")
 
 

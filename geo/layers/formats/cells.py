@@ -36,7 +36,7 @@ def sheet_rows(sheet: Any) -> tuple[list[Row], list[str]]:
     blunt: list[str] = []
     blank_rows = 0
     # A file of a few bytes may claim a cell at the far end of a sheet, and the rows up to it would all be made.
-    for at, cells in enumerate(sheet.iter_rows(values_only=True, max_row=_MOST_ROWS + 1, max_col=_MOST_COLUMNS + 1), 1):
+    for at, cells in enumerate(sheet.iter_rows(values_only=True), 1):
         if at > _MOST_ROWS or any(value is not None for value in cells[_MOST_COLUMNS:]):
             raise InvalidInput(
                 f"工作表“{sheet.title}”超过 {_MOST_ROWS:,} 行或 {_MOST_COLUMNS:,} 列", where=sheet.title,
