@@ -149,11 +149,15 @@ def test_numbers_that_are_none_become_empty_and_are_told(tmp_path: Path) -> None
     path = shapefile(tmp_path, "UTF-8", area=[1.5, 2.5, 3.5], code=[1, 2, 3])
     dbf = (tmp_path / "a.dbf").read_bytes()
     start = int.from_bytes(dbf[8:10], "little")
-    (tmp_path / "a.dbf").write_bytes(dbf[: start + 1] + b"*" * 24 + dbf[start + 25 :])
+    (tmp_path / "a.dbf").write_bytes(dbf[: start + 1] + b"?" * 24 + dbf[start + 25 :])
     (layer,) = read_file(path)
     assert list(layer.frame["area"])[1:] == [2.5, 3.5]
     assert pd.isna(layer.frame["area"][0])
     assert any("不是数字" in note for note in layer.notes)
+    (tmp_path / "a.dbf").write_bytes(dbf[: start + 1] + b"*" * 24 + dbf[start + 25 :])
+    (layer,) = read_file(path)  # stars are how dBase writes that there is no number
+    assert pd.isna(layer.frame["area"][0])
+    assert not any("不是数字" in note for note in layer.notes)
 
 
 # --- where it lies
