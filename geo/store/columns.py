@@ -27,6 +27,8 @@ from pyproj import CRS
 
 from geo.crs import STORAGE_CRS
 from geo.errors import InvalidInput
+from geo.layers.json_text import json_text as strict_json_text
+from geo.layers.json_text import plain_json
 from geo.layers.schema import QUARANTINE, Field, Layer
 from geo.store.base import Frame
 
@@ -306,31 +308,15 @@ def _json(series: pd.Series) -> list[str | None]:
     return texts
 
 
-def _plain(value: Any) -> Any:
-    """What JSON does not know, as something it knows."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    if value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} 不能写成 JSON")
-
-
-_strict = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
-_lenient = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
+_lenient = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=plain_json)
 
 
 def json_text(value: Any) -> str:
     """A value as JSON text; numbers that are none become ``null``, as JSON has no word for them."""
     try:
-        return _strict.encode(value)
+        return strict_json_text(value)
     except ValueError:
-        return _strict.encode(_finite(json.loads(_lenient.encode(value))))
+        return strict_json_text(_finite(json.loads(_lenient.encode(value))))
 
 
 def _finite(value: Any) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from pyproj import CRS
 
 from geo.crs import STORAGE_CRS, reproject
 from geo.errors import InvalidInput, InvalidParameter
+from geo.layers.json_text import json_text
 from geo.layers.schema import Field, Kind, Layer
 
 Frame: TypeAlias = gpd.GeoDataFrame | pd.DataFrame
@@ -269,21 +269,6 @@ def plain_text(value: Any) -> str:
 def missing(value: Any) -> bool:
     """Whether a value of an object column stands for none."""
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} 不能写成 JSON")
-
-
-def json_text(value: Any) -> str:
-    """A value as JSON text without needless spaces, Chinese as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain, allow_nan=False)
 
 
 def _noted_geometries(found: Spool, geometries: NDArray[np.object_]) -> NDArray[np.object_]:

@@ -17,7 +17,8 @@ from pyproj import CRS
 
 from geo.errors import LianpianError
 from geo.layers.dictionary import Column
-from geo.layers.formats.spool import ARROW_TYPES, GEOMETRY, REPLACEMENT, Spool, json_text, moved
+from geo.layers.formats.spool import ARROW_TYPES, GEOMETRY, REPLACEMENT, Spool, moved
+from geo.layers.json_text import json_text
 
 Family: TypeAlias = Literal["polygon", "line", "point", "mixed"]
 

@@ -142,10 +142,7 @@ class Outgoing:
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
             return self._text(array, name)
         if pa.types.is_nested(array.type):
-            values = (
-                None if value is None else json.dumps(value, ensure_ascii=False, default=str)
-                for value in array.to_pylist()
-            )
+            values = (None if value is None else _json(value) for value in array.to_pylist())
             return pa.array(list(values), pa.string())
         if pa.types.is_decimal(array.type):
             return array.cast(pa.float64() if array.type.precision <= 15 else pa.string())
