@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -11,11 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geo.land.calendar import Days
+from geo.land.measures import zh_of
+from geo.land.rule_sets.base import STATUS_TITLES
 from geo.layers.schema import FINDINGS, PARCELS
 from geo.layers.words import WORDS
 
 LEVELS: dict[str, str] = {level: spellings[0] for level, spellings in WORDS["findings.level"].items()}
-RULE_TITLES = {"IDLE_A": "逾期未动工开发", "IDLE_B": "动工后中止开发"}
+RULE_TITLES = {"IDLE_A": "逾期未动工开发", "IDLE_B": "动工后中止开发", "IDLE_SLOW": "逾期两年投资不足"}
 # Levels that make a parcel idle or inefficient; a warning or an overdue date is not yet a finding of either.
 IDLE_LEVELS = ("idle_1y", "idle_2y", "idle_stalled")
 INEFFICIENT_LEVELS = ("inefficient",)
@@ -34,9 +36,18 @@ def findings_frame(
     evidence: Sequence[Any] = (),
     missing: Sequence[list[str]] = (),
     source: str = "",
+    article: Any = "",
+    ruleset: str = "",
+    disposals: Any = "",
+    shortfall: Any = "",
+    unverified: Sequence[Sequence[str]] | None = None,
     as_of: np.datetime64 | None = None,
 ) -> gpd.GeoDataFrame:
-    """Canonical findings (without run id) for some rows of a parcel table; one value per row in each sequence."""
+    """Canonical findings (without run id) for some rows of a parcel table; one value per row in each sequence.
+
+    ``article``, ``disposals`` and ``shortfall`` are one text for all rows or a text each; ``unverified`` holds for each
+    row the names (in Chinese) of the rule values that were used and are not verified.
+    """
     chosen = table.iloc[np.asarray(rows, dtype=np.int64)]
     count = len(chosen)
     first: Days = np.asarray(since, dtype="datetime64[D]") if count else np.empty(0, "datetime64[D]")
@@ -59,47 +70,108 @@ def findings_frame(
             "fee_yuan": np.asarray(fee_yuan, dtype=float),
             "area_m2": chosen["area_m2"].to_numpy(dtype=float),
             "evidence": list(evidence),
-            "missing": [[_named(name) for name in names] for names in missing],
+            "missing": [[named(name) for name in names] for names in missing],
             "confidence": "suspected",
             "source": source,
+            "article": _texts(article, count),
+            "ruleset": ruleset or None,
+            "disposals": _texts(disposals, count),
+            "shortfall": _texts(shortfall, count),
+            "unverified": _texts(["；".join(names) for names in unverified] if unverified is not None else "", count),
         }
     )
     return gpd.GeoDataFrame(frame, geometry=np.asarray(chosen.geometry.array), crs=table.crs)
 
 
+def _texts(value: Any, count: int) -> list[str | None]:
+    """A text each; an empty one is none."""
+    each = [value] * count if isinstance(value, str) else list(value)
+    return [text or None for text in each]
+
+
 def evidence_of(
-    table: pd.DataFrame, rows: NDArray[np.int64], fields: Sequence[str], reading: Sequence[dict[str, Any]]
+    table: pd.DataFrame,
+    rows: NDArray[np.int64],
+    fields: Sequence[str],
+    reading: Sequence[dict[str, Any]],
+    parameters: Sequence[Sequence[dict[str, Any]]] | None = None,
 ) -> list[dict[str, Any]]:
-    """For each row the fields that have a value, in words, and the parameters by which the rule was read."""
-    records = table[list(fields)].iloc[rows].to_dict("records")
+    """For each row the fields that have a value, in words and with their source, and how the rule was read.
+
+    Parameters
+    ----------
+    table : parcels; where it has ``load_id``, ``source_row`` and ``field_sources`` each value says where it came from
+    rows : (k,) positions in the table
+    fields : names of parcel fields
+    reading : what the rule computed on the way, for each row
+    parameters : values of the rule set that were used, for each row, as ``parameter`` makes them
+    """
+    origin = [name for name in ("load_id", "source_row", "field_sources") if name in table]
+    records = table[[*fields, *origin]].iloc[rows].to_dict("records")
     return [
-        {"used": [_item(name, value) for name, value in record.items() if pd.notna(value)], "reading": read}
-        for record, read in zip(records, reading, strict=True)
+        {
+            "used": [_item(name, record[name], _source(name, record)) for name in fields if _known(record[name])],
+            "reading": read,
+            "parameters": list(parameters[i]) if parameters is not None else [],
+        }
+        for i, (record, read) in enumerate(zip(records, reading, strict=True))
     ]
 
 
-def _item(name: str, value: Any) -> dict[str, Any]:
+def parameter(key: str, zh: str, value: Any, status: str) -> dict[str, Any]:
+    """A value of the rule set that was used: what it is called, what it says and how sure it is."""
+    return {"key": key, "zh": zh, "value": value, "status": status, "status_title": STATUS_TITLES[status]}
+
+
+def unverified_of(parameters: Sequence[dict[str, Any]]) -> list[str]:
+    """Names of the used values that nobody has verified."""
+    return [one["zh"] for one in parameters if one["status"] == "unverified"]
+
+
+def _known(value: Any) -> bool:
+    return isinstance(value, (list, dict)) or bool(pd.notna(value))
+
+
+def _source(name: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The load and the row that a value came from."""
+    told = record.get("field_sources")
+    if isinstance(told, dict) and name in told:
+        load, row = told[name]
+        return {"load_id": load, "row": row}
+    load, row = record.get("load_id"), record.get("source_row")
+    return None if not isinstance(load, str) else {"load_id": load, "row": None if pd.isna(row) else int(row)}
+
+
+def _item(name: str, value: Any, source: dict[str, Any] | None) -> dict[str, Any]:
     field = PARCELS.field(name)
     shown = str(pd.Timestamp(value).date()) if field.kind == "date" else value
     if isinstance(shown, np.generic):
         shown = shown.item()
-    return {"field": name, "zh": field.zh, "value": shown, "unit": field.unit}
+    return {"field": name, "zh": field.zh, "value": shown, "unit": field.unit, "source": source}
 
 
 _SPECIAL = {
     "contradiction:started_on": "动工证据相互矛盾",
     "contradiction:stopped_on": "停产日期与在产状态矛盾",
+    "contradiction:stock_class": "批而未供与供地信息矛盾",
+    "buildings": "建筑图层",
     "buildings.floor_area_m2": "部分建筑的建筑面积",
+    "enterprises": "企业逐年数据",
+    "apportionment": "一宗多企的分摊依据（各企业用地面积或从业人数）",
+    "threshold": "适用的标准值",
+    "population": "参评企业范围",
     "fee_base_of_lease": "租赁土地的计费基数（办法未规定）",
     "land_price_yuan<=0": "土地价款为零或负数",
 }
 
 
-def _named(name: str) -> dict[str, str]:
-    known = {field.name: field.zh for field in PARCELS.fields}
-    if name.endswith("<=0") and name not in _SPECIAL:
-        return {"field": name, "zh": f"{known[name.removesuffix('<=0')]}为零或负数"}
-    return {"field": name, "zh": _SPECIAL.get(name) or known.get(name, name)}
+def named(name: str) -> dict[str, str]:
+    """A missing input with its Chinese name; ``x<=0`` for a whole that is none."""
+    if name in _SPECIAL:
+        return {"field": name, "zh": _SPECIAL[name]}
+    if name.endswith("<=0"):
+        return {"field": name, "zh": f"{zh_of(name.removesuffix('<=0'))}为零或负数"}
+    return {"field": name, "zh": zh_of(name)}
 
 
 def empty_findings(crs: Any) -> gpd.GeoDataFrame:

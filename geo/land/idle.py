@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geo.land.calendar import NEVER, Days, add_years, days
+from geo.land.facts import DONE, UNDER_WAY, known_days, status_seen
 from geo.land.findings import evidence_of, findings_frame
 from geo.land.rules import IdleRules
 
@@ -22,9 +23,6 @@ Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 _DAY = np.timedelta64(1, "D")
-_UNDER_WAY = ("building", "suspended", "completed", "producing", "stopped")
-_DONE = ("completed", "producing", "stopped")
-
 _WHOLES = ("area_due_m2", "investment_due_yuan")
 
 _EVIDENCE = (
@@ -122,17 +120,15 @@ def assess_idle(
         return findings_frame([], table)
 
     def known(name: str) -> Days:
-        """A dated fact, unseen where it lies after the as-of date."""
-        value = days(table[name].to_numpy())
-        return np.where(value <= as_of, value, NEVER)
+        return known_days(table, name, as_of)
 
     due, handover = days(table["start_due"].to_numpy()), days(table["handover_date"].to_numpy())
     silent = np.isnat(due)
     due = np.where(silent, add_years(handover, rules.grace_years), due)
-    status = _status_seen(table, as_of)
+    status = status_seen(table, as_of)
     start = _start(table, known, status, as_of)
     clock = _clock(table, delays, due, handover, silent, rules, as_of)
-    completed = ~np.isnat(known("completed_on")) | np.isin(status.astype(str), _DONE)
+    completed = ~np.isnat(known("completed_on")) | np.isin(status.astype(str), DONE)
 
     frames = [
         _rule_a(table, due, start, clock, rules, as_of),
@@ -156,20 +152,6 @@ class _Start:
     missing: list[list[str]]
 
 
-def _status_seen(table: pd.DataFrame, as_of: np.datetime64) -> NDArray[np.object_]:
-    """The status as far as it was true at the as-of date; one whose own date lies later is not seen yet."""
-    status = table["status"].to_numpy(dtype=object, copy=True)
-    dated = {
-        "started_on": _UNDER_WAY,
-        "completed_on": _DONE,
-        "suspended_on": ("suspended",),
-        "stopped_on": ("stopped",),
-    }
-    for field, words in dated.items():
-        status[np.isin(status.astype(str), words) & (days(table[field].to_numpy()) > as_of)] = None
-    return status
-
-
 def _start(table: pd.DataFrame, known: Any, status: NDArray[np.object_], as_of: np.datetime64) -> _Start:
     """Whether construction has started, from permit and foundation where they are given, else from date and status.
 
@@ -190,8 +172,8 @@ def _start(table: pd.DataFrame, known: Any, status: NDArray[np.object_], as_of: 
 
     later = days(table["started_on"].to_numpy()) > as_of
     not_started = (status == "not_started") | later
-    finished = np.isin(status.astype(str), _DONE) | ~np.isnat(known("completed_on"))
-    under_way = np.isin(status.astype(str), _UNDER_WAY) | ~np.isnat(said)
+    finished = np.isin(status.astype(str), DONE) | ~np.isnat(known("completed_on"))
+    under_way = np.isin(status.astype(str), UNDER_WAY) | ~np.isnat(said)
     # Where the kind of foundation is known, being under way is not yet a start in the sense of the law.
     claimed = np.where(finished, 1.0, np.where(not_started, 0.0, np.where(under_way & ~by_facts, 1.0, np.nan)))
     state = np.where(np.isnan(facts), claimed, facts)

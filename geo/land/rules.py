@@ -3,75 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from geo.errors import InvalidParameter
+from geo.land.measures import measure_of
+from geo.land.rule_sets.base import Strict
+from geo.land.rule_sets.files import fault, resolved, rule_set_names
+from geo.land.rule_sets.idle import IdleRules
+from geo.land.rule_sets.inefficiency import FromTable, InefficiencyRule, MeasureRules, NotComputed, SectorTable
+from geo.land.rule_sets.scoring import Scoring
 
-Status = Literal["verified", "secondary", "unverified", "superseded"]
-Ratio = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(gt=0)]]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class IdleRules(_Strict):
-    """Idle land (闲置土地处置办法): periods in calendar years, ratios as exact fractions."""
-
-    source: str
-    status: Status
-    grace_years: Annotated[int, Field(ge=0, le=10)]
-    idle_years: Annotated[int, Field(ge=1, le=10)]
-    takeback_years: Annotated[int, Field(ge=1, le=10)]
-    suspended_years: Annotated[int, Field(ge=1, le=10)]
-    developed_below: Ratio
-    invested_below: Ratio
-    fee_rate: Ratio
-    warn_days: Annotated[int, Field(ge=0, le=3650)]
-    year_full_on: Literal["next_day", "same_day"]
-    excuses_stop_rule_b: bool
-    excusing: tuple[str, ...]
-    unverified: tuple[str, ...] = ()
+__all__ = ["IdleRules", "InefficiencyRule", "RuleSet", "Scoring", "load_rules", "rule_set_names"]
 
 
-class _Inefficient(_Strict):
-    rule: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,31}$")]
-    title: str
-    source: str
-    status: Status
-    land_use: tuple[str, ...] = ("1001", "1101")
-
-
-class TaxPerMu(_Inefficient):
-    """Tax per mu of a holder's industrial land below a threshold by size of firm, yuan per mu and year."""
-
-    measure: Literal["tax_per_mu"]
-    per: Literal["holder"] = "holder"
-    above_scale_below: Annotated[float, Field(gt=0)]
-    below_scale_below: Annotated[float, Field(gt=0)]
-
-
-class PlotRatio(_Inefficient):
-    """Plot ratio (容积率) below the minimum of the sector, by the first two digits of the industry code."""
-
-    measure: Literal["far"]
-    industry_edition: Literal["2002", "2017"]
-    minimum: dict[Annotated[str, Field(pattern=r"^\d{2}$")], Annotated[float, Field(gt=0)]]
-
-
-class StoppedMonths(_Inefficient):
-    """Production stopped for at least so many calendar months."""
-
-    measure: Literal["stopped_months"]
-    at_least: Annotated[int, Field(ge=1, le=240)]
-
-
-class Eligible(_Strict):
+class Eligible(Strict):
     """Which parcels may be part of a plot.
 
     ``land_use`` code prefixes and ``planned_land_use`` values of the zoning layer (at a point of the parcel) each
@@ -84,33 +30,65 @@ class Eligible(_Strict):
     stock_class: tuple[str, ...] = ()
 
 
-class SiteRules(_Strict):
+class SiteRules(Strict):
     """Which single parcels are sites beside the plots."""
 
     min_parcel_mu: Annotated[float, Field(gt=0)] = 50.0
 
 
-class _Head(_Strict):
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-    title: str
-    version: str
-    extends: str | None = None
+class _Head(Strict):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="规则集名称：小写字母、数字、-、_")]
+    title: Annotated[str, Field(min_length=1, description="规则集标题")]
+    version: Annotated[str, Field(min_length=1, description="版本")]
+    extends: Annotated[str | None, Field(description="所继承的规则集：未写的表取自它")] = None
 
 
-class RuleSet(_Strict):
+class RuleSet(Strict):
     """One jurisdiction's rules; ``sha256`` identifies exactly what was applied."""
 
     ruleset: _Head
     idle: IdleRules
-    inefficient: tuple[Annotated[TaxPerMu | PlotRatio | StoppedMonths, Field(discriminator="measure")], ...] = ()
+    inefficient: tuple[InefficiencyRule, ...] = ()
+    not_computed: tuple[NotComputed, ...] = ()
+    tables: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], SectorTable] = Field(default_factory=dict)
+    measures: MeasureRules = MeasureRules()
+    scoring: Scoring | None = None
     eligible: Eligible = Eligible()
     sites: SiteRules = SiteRules()
     sha256: str
 
+    @property
+    def edition(self) -> str:
+        """Name and version, as findings cite them."""
+        return f"{self.ruleset.name} {self.ruleset.version}"
 
-def rule_set_names() -> list[str]:
-    """Names of the rule sets that come with the project."""
-    return sorted(entry.name.removesuffix(".toml") for entry in (files("data") / "rules").iterdir())
+    @property
+    def rule_titles(self) -> dict[str, str]:
+        """Title of every rule of inefficiency by its code, the grade included."""
+        titles = {rule.rule: rule.title for rule in self.inefficient}
+        return titles | ({self.scoring.rule: self.scoring.title} if self.scoring else {})
+
+    @model_validator(mode="after")
+    def _fitting(self) -> RuleSet:
+        codes = [rule.rule for rule in self.inefficient] + ([self.scoring.rule] if self.scoring else [])
+        twice = sorted({code for code in codes if codes.count(code) > 1})
+        if twice:
+            raise ValueError(f"规则代码重复：{'、'.join(twice)}")
+        for rule in self.inefficient:
+            for criterion in rule.when:
+                self._check_measure(rule.rule, criterion.measure, rule.per)
+                bound = criterion.comparison[1]
+                if isinstance(bound, FromTable) and bound.table not in self.tables:
+                    raise ValueError(f"规则 {rule.rule} 用到的表 tables.{bound.table} 不存在")
+        for group in self.scoring.groups if self.scoring else ():
+            for component in group.components:
+                self._check_measure(f"评分组“{group.name}”", component.measure, "firm")
+        return self
+
+    @staticmethod
+    def _check_measure(where: str, name: str, per: Literal["parcel", "firm"]) -> None:
+        if per not in measure_of(name).of:
+            raise ValueError(f"{where}：指标 {name} 只能按宗地计算")
 
 
 def load_rules(name: str) -> RuleSet:
@@ -119,57 +97,16 @@ def load_rules(name: str) -> RuleSet:
     Raises
     ------
     InvalidParameter
-        No such rule set, or a value that does not fit; the message names file, key and what is expected.
+        No such rule set, or a value that does not fit; the message names file, line, key and what is expected.
     """
-    document, text, where = _resolved(name, ())
+    document, texts = resolved(name)
+    digest = hashlib.sha256("".join(text for _, text in texts).encode()).hexdigest()
     try:
-        return RuleSet.model_validate({**document, "sha256": hashlib.sha256(text.encode()).hexdigest()})
+        return RuleSet.model_validate({**document, "sha256": digest})
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InvalidParameter(
-            f"规则文件不合要求：{key}：{first['msg']}",
-            where=f"{where}: {key}",
-            remedy="请对照 data/rules/ 中的示例修改",
-        ) from error
+        raise fault(error, texts) from error
 
 
-def _resolved(name: str, within: tuple[str, ...]) -> tuple[dict[str, Any], str, str]:
-    """A document with what it takes over from the set it extends: whole tables that it does not have itself."""
-    text, where = _text(name)
-    document = _parse(text, where)
-    head = document.get("ruleset")
-    base = head.get("extends") if isinstance(head, dict) else None
-    if not isinstance(base, str):
-        return document, text, where
-    if base in (*within, name):
-        raise InvalidParameter(f"规则集相互继承：{'、'.join((*within, name, base))}", where=f"{where}: ruleset.extends")
-    inherited, more, _ = _resolved(base, (*within, name))
-    return {**inherited, **document}, text + more, where
-
-
-def _text(name: str) -> tuple[str, str]:
-    if name.endswith(".toml"):
-        path = Path(name)
-        if not path.is_file():
-            raise InvalidParameter(f"找不到规则文件 {path.name}", where="rules", remedy="请检查路径")
-        try:
-            return path.read_text(encoding="utf-8"), path.name
-        except UnicodeDecodeError as error:
-            raise InvalidParameter(
-                f"规则文件 {path.name} 不是 UTF-8 编码", where=path.name, remedy="请另存为 UTF-8"
-            ) from error
-    if name not in rule_set_names():
-        raise InvalidParameter(
-            f"没有名为“{name}”的规则集",
-            where="rules",
-            remedy="可用：" + "、".join(rule_set_names()) + "，或给出 .toml 路径",
-        )
-    return (files("data") / "rules" / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml"
-
-
-def _parse(text: str, where: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidParameter(f"规则文件不是有效的 TOML：{error}", where=where, remedy="请检查该行的写法") from error
+def rules_of_run(parameters: dict[str, Any]) -> RuleSet:
+    """The rule set that a run was made with, from its record: a year later the file may say something else."""
+    return RuleSet.model_validate(parameters["rules"])
