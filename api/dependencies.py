@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,6 +12,8 @@ from fastapi import Depends, Query, Request
 from api.jobs import Jobs
 from api.settings import Settings
 from geo.errors import InvalidParameter, NotFound
+from geo.layers.filters import Filter, parse_filter
+from geo.layers.schema import Layer
 from geo.store.base import Bounds, Run, Store
 from maps.tiles.source import TileSource
 
@@ -91,6 +94,19 @@ def known_parameters(request: Request, allowed: frozenset[str]) -> None:
         )
 
 
+def cql2(text: str | None, language: str, layer: Layer) -> Filter | None:
+    """A CQL2 filter of a request, held against the layer; ``language`` is ``cql2-text`` or ``cql2-json``."""
+    if text is None:
+        return None
+    if language == "cql2-text":
+        return parse_filter(text, layer)
+    try:
+        expression = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameter("filter 不是 JSON", where="filter", remedy="请检查 filter-lang") from error
+    return parse_filter(expression, layer)
+
+
 StoreDep = Annotated[Store, Depends(get_store)]
 JobsDep = Annotated[ServiceJobs, Depends(get_jobs)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
@@ -98,4 +114,6 @@ TilesDep = Annotated[TileSource, Depends(get_tiles)]
 BaseUrlDep = Annotated[str, Depends(get_base_url)]
 BboxDep = Annotated[Bounds | None, Depends(get_bbox)]
 RunDep = Annotated[Run, Depends(latest_run)]
+FilterDep = Annotated[str | None, Query(alias="filter", max_length=8192, description="条件（CQL2）")]
+FilterLanguageDep = Annotated[str, Query(alias="filter-lang", pattern="^cql2-(text|json)$", description="条件的写法")]
 LimitDep = Annotated[int, Query(ge=1, le=10_000, description="每页最多条数")]

@@ -18,6 +18,7 @@ from geo.crs import crs_name
 from geo.errors import InvalidInput, InvalidParameter
 from geo.layers.checking.shift import suspect_shift
 from geo.layers.mapping.joining import fill_parcel_ids, join_attributes
+from geo.layers.mapping.origins import ORIGIN_NAMES, has_field_sources, of_load, sources_of_joined, sources_of_kept
 from geo.layers.mapping.proposal import Proposal, propose
 from geo.layers.profiles import Mapped, Profile, apply_profile, importable_layers, plain_profile, with_columns
 from geo.layers.quality import Checked, QualityRules, check, quarantined_rows
@@ -161,6 +162,8 @@ def prepare_load(
     InvalidInput
         A column that the profile or the layer needs is missing.
     """
+    now = datetime.now(_CHINA)
+    load_id = f"L{now:%Y%m%d%H%M%S%f}-{profile.layer}"
     mapped = apply_profile(source, profile)
     rules = rules or QualityRules()
     told = {
@@ -174,19 +177,19 @@ def prepare_load(
         },
     }
     if profile.join:
-        checked, found = _joined(mapped, profile, standing, f"{source.file_name}: {source.name}")
+        checked, found = _joined(mapped, profile, standing, load_id, f"{source.file_name}: {source.name}")
     else:
         checked = check(mapped, profile.layer, profile.duplicate_key, rules=rules, data_date=data_date)
         found = {}
         if standing is not None and profile.layer == "enterprises":
             firms, found["joined"] = _with_parcels(checked.features, standing)
             checked = replace(checked, features=firms)
+        checked = replace(checked, features=of_load(checked.features, profile.layer, load_id))
         if standing is not None:
             found["shift"] = _shift(checked.features, profile.layer, standing)
     report = {**checked.report, **told, **found}
-    now = datetime.now(_CHINA)
     load = Load(
-        load_id=f"L{now:%Y%m%d%H%M%S%f}-{profile.layer}",
+        load_id=load_id,
         layer=profile.layer,
         file_name=source.file_name,
         sha256=source.sha256,
@@ -206,7 +209,9 @@ def prepare_load(
     return Imported(load, replace(checked, quarantine=table, report=report), _sample(source))
 
 
-def _joined(mapped: Mapped, profile: Profile, store: Store | None, where: str) -> tuple[Checked, dict[str, Any]]:
+def _joined(
+    mapped: Mapped, profile: Profile, store: Store | None, load_id: str, where: str
+) -> tuple[Checked, dict[str, Any]]:
     """A table without geometry, told to the rows that the store holds; rows that belong to none are quarantined."""
     layer = LAYERS[profile.layer]
     standing = None if store is None else store.read(Query(layer.name))
@@ -218,7 +223,8 @@ def _joined(mapped: Mapped, profile: Profile, store: Store | None, where: str) -
     apart = np.zeros(len(mapped.frame), dtype=bool)
     apart[joined.unmatched] = True
     why = np.full(len(mapped.frame), f"没有对应的{layer.zh}", dtype=object)
-    changed = joined.frame[joined.changed].reset_index(drop=True)
+    sources = sources_of_joined(joined.frame["field_sources"], joined.filled, load_id)
+    changed = joined.frame.assign(field_sources=sources)[joined.changed].reset_index(drop=True)
     report = {
         "repaired": {},
         "quarantined": {f"没有对应的{layer.zh}": int(apart.sum())} if apart.any() else {},
@@ -361,7 +367,8 @@ def _with_what_stands(store: Store, features: Frame, load: Load) -> tuple[Frame,
     before = standing.reindex(features[layer.key])
     told = set(load.report["mapping"]["fields"]) | {layer.key, "area_m2", "extra"}
     filled, emptied = features.copy(), {}
-    for name in standing.columns:
+    kept: list[str] = []
+    for name in (name for name in standing.columns if name not in ORIGIN_NAMES):
         old, new = before[name].reset_index(drop=True), filled[name].reset_index(drop=True)
         if name == "extra":
             merged = [
@@ -371,8 +378,11 @@ def _with_what_stands(store: Store, features: Frame, load: Load) -> tuple[Frame,
             filled[name] = pd.Series(merged, index=filled.index, dtype=object)
         elif name not in told and new.isna().all():
             filled[name] = old.set_axis(filled.index)
+            kept.append(name)
         elif lost := int((old.notna() & new.isna()).sum()):
             emptied[name] = lost
+    if has_field_sources(layer.name):
+        filled["field_sources"] = pd.Series(sources_of_kept(before, kept), index=filled.index, dtype=object)
     return filled, emptied
 
 

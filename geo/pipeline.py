@@ -12,13 +12,16 @@ from zoneinfo import ZoneInfo
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
+from numpy.typing import NDArray
 
 from geo.errors import InvalidParameter
-from geo.land.efficiency import assess_inefficiency, subject_to_inefficiency
+from geo.land.changes import past_of
+from geo.land.efficiency import assess_inefficiency, not_subject
 from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS, RULE_TITLES
 from geo.land.idle import assess_idle, subject_to_idle
+from geo.land.planning import planned_land_uses
 from geo.land.rules import RuleSet
+from geo.land.summary import assessed, stock_summary
 from geo.layers.land_use_codes import land_and_sea_codes
 from geo.matching.sites import build_sites
 from geo.plots.composition import built_area_m2, level_share
@@ -70,15 +73,17 @@ def analyse(
         raise InvalidParameter("没有宗地数据，无法分析", where="parcels", remedy="请先运行 lianpian import")
     buildings = _layer(layers, "buildings")
 
+    planned = _planned(parcels, _layer(layers, "zoning"), rules)
     progress("认定闲置土地")
-    delays = layers.get("delays")
-    idle = assess_idle(parcels, delays, rules.idle, as_of)
+    idle = assess_idle(parcels, layers.get("delays"), rules.idle, as_of, rules.edition)
     progress("认定低效用地")
-    inefficient = assess_inefficiency(parcels, buildings, rules, as_of)
-    findings = _concat(idle, inefficient)
+    inefficiency = assess_inefficiency(
+        parcels, buildings, layers.get("enterprises"), rules, as_of, idle=idle, planned_land_use=planned
+    )
+    findings = _concat(idle, inefficiency.findings)
 
     progress("筛选可连片宗地")
-    chosen = eligible_parcels(parcels, findings, _layer(layers, "zoning"), rules)
+    chosen = eligible_parcels(parcels, findings, planned, rules)
     progress("寻找连片地块")
     found = find_plots(
         parcels[chosen],
@@ -89,13 +94,10 @@ def analyse(
     )
     plots = found.plots
     progress("汇总地块构成")
-    judged = {
-        "idle": int(subject_to_idle(parcels).sum()),
-        "inefficient": int(subject_to_inefficiency(parcels, rules).sum()),
-    }
+    subject = {"idle": subject_to_idle(parcels, as_of), "inefficient": inefficiency.subject}
     for kind, levels in (("idle", IDLE_LEVELS), ("inefficient", INEFFICIENT_LEVELS)):
         # Where no parcel could be judged a share of nought would be a claim.
-        share = level_share(found.members, findings, levels) if judged[kind] else pd.Series(dtype=float)
+        share = level_share(found.members, findings, levels) if subject[kind].any() else pd.Series(dtype=float)
         plots[f"{kind}_share"] = plots["plot_id"].map(share).astype(float)
     plots["built_share"] = np.nan
     if buildings is not None and len(plots):
@@ -111,13 +113,21 @@ def analyse(
         "plots": asdict(plot_rules),
         "eligible": rules.eligible.model_dump(),
         "sites": rules.sites.model_dump(),
-        "inefficient_land_use": sorted({prefix for rule in rules.inefficient for prefix in rule.land_use}),
-        "rule_titles": RULE_TITLES | {rule.rule: rule.title for rule in rules.inefficient},
+        # The whole set, so that the run can be done again when the file says something else.
+        "rules": rules.model_dump(mode="json"),
+        "rule_titles": RULE_TITLES | rules.rule_titles,
         "ruleset_title": rules.ruleset.title,
         "ruleset_version": rules.ruleset.version,
+        "not_computed": [clause.model_dump() for clause in rules.not_computed],
+    }
+    run_id = f"R{started:%Y%m%d%H%M%S%f}"
+    judged = {kind: int(rows.sum()) for kind, rows in subject.items()}
+    outside = {
+        "idle": np.where(subject["idle"], None, "没有供地信息"),
+        "inefficient": not_subject(parcels, rules, as_of, planned),
     }
     run = Run(
-        run_id=f"R{started:%Y%m%d%H%M%S%f}",
+        run_id=run_id,
         as_of=str(as_of.astype("datetime64[D]")),
         ruleset=rules.ruleset.name,
         ruleset_sha256=rules.sha256,
@@ -125,10 +135,17 @@ def analyse(
         parameters=json.loads(json.dumps(parameters)),
         loads=tuple(load.load_id for load in loads),
         started_at=started.isoformat(timespec="seconds"),
-        summary=summarise(parcels, findings, judged, found, sites, eligible),
+        summary={
+            **summarise(parcels, findings, judged, found, sites, eligible),
+            "assessed": assessed(parcels, findings, subject, outside),
+            "stock": stock_summary(parcels, as_of),
+        },
     )
     derived: dict[str, Frame] = {
         "findings": findings,
+        "past_findings": past_of(findings, run_id),
+        "indicators": inefficiency.indicators,
+        "firms": inefficiency.firms,
         "plots": plots,
         "plot_members": found.members,
         "leftovers": found.leftovers,
@@ -149,31 +166,31 @@ def _concat(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame) -> gpd.GeoDataFra
     return gpd.GeoDataFrame(pd.concat(frames, ignore_index=True), crs=first.crs)
 
 
+def _planned(parcels: gpd.GeoDataFrame, zoning: gpd.GeoDataFrame | None, rules: RuleSet) -> NDArray[np.object_] | None:
+    """Planned uses where the rule set speaks of any."""
+    wanted = [rules.eligible.planned_land_use, *(rule.applies.planned_land_use for rule in rules.inefficient)]
+    if not any(wanted):
+        return None
+    if zoning is None:
+        raise InvalidParameter("规则集按规划用途筛选，但没有规划图层", where="zoning", remedy="请先导入 zoning 图层")
+    return planned_land_uses(parcels, zoning)
+
+
 def eligible_parcels(
-    parcels: gpd.GeoDataFrame, findings: pd.DataFrame, zoning: gpd.GeoDataFrame | None, rules: RuleSet
+    parcels: gpd.GeoDataFrame, findings: pd.DataFrame, planned_land_use: NDArray[np.object_] | None, rules: RuleSet
 ) -> Any:
     """Which parcels may be part of a plot: (n,) bool.
 
-    Raises
-    ------
-    InvalidParameter
-        The rule set asks for planned land use and the district has no zoning layer.
+    Parameters
+    ----------
+    planned_land_use : (n,) planned use of each parcel, ``None`` where the rule set does not ask for it
     """
     wanted = rules.eligible
     chosen = np.ones(len(parcels), dtype=bool)
     if wanted.land_use:
         chosen &= pd.Series(land_and_sea_codes(parcels)).str.startswith(wanted.land_use).to_numpy(dtype=bool)
     if wanted.planned_land_use:
-        if zoning is None:
-            raise InvalidParameter(
-                "规则集按规划用途筛选，但没有规划图层", where="zoning", remedy="请先导入 zoning 图层"
-            )
-        zones = zoning[zoning["land_use"].isin(wanted.planned_land_use)]
-        point = shapely.point_on_surface(np.asarray(parcels.geometry.array))
-        inside = shapely.STRtree(np.asarray(zones.geometry.array)).query(point, predicate="intersects")[0]
-        in_zone = np.zeros(len(parcels), dtype=bool)
-        in_zone[inside] = True
-        chosen &= in_zone
+        chosen &= pd.Series(planned_land_use, dtype=object).isin(wanted.planned_land_use).to_numpy()
     if wanted.levels or wanted.stock_class:
         found = findings.loc[findings["level"].isin(wanted.levels), "parcel_id"]
         chosen &= (parcels["parcel_id"].isin(found) | parcels["stock_class"].isin(wanted.stock_class)).to_numpy()
@@ -222,7 +239,7 @@ def summarise(
     }
 
 
-ANALYSED_LAYERS = ("parcels", "delays", "buildings", "zoning", "control_lines", "barriers", "terminals")
+ANALYSED_LAYERS = ("parcels", "delays", "enterprises", "buildings", "zoning", "control_lines", "barriers", "terminals")
 
 
 def analyse_store(

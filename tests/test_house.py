@@ -27,7 +27,7 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-node.lock")
 GROUND = {"geo.units", "geo.crs", "geo.errors"}
 LAYERS = GROUND | {"geo.layers"}
 FINDERS = {"geo.land", "geo.plots", "geo.logistics"}
-GEO = LAYERS | FINDERS | {"geo.matching", "geo.store", "geo.importing", "geo.exporting"}
+GEO = LAYERS | FINDERS | {"geo.matching", "geo.store", "geo.importing", "geo.exporting", "geo.comparing"}
 MAY_KNOW = {
     "geo": GEO,
     "geo.units": GROUND,
@@ -42,6 +42,7 @@ MAY_KNOW = {
     "geo.importing": LAYERS | {"geo.store"},
     "geo.exporting": LAYERS | {"geo.store"},
     "geo.pipeline": GEO,
+    "geo.comparing": LAYERS | {"geo.store", "geo.land"},
     "data": GEO | {"geo.pipeline"},
     "maps": GEO | {"geo.pipeline", "data"},
     "api": GEO | {"geo.pipeline", "data", "maps"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,98 @@ def test_contracts_fill_what_the_parcels_lack(store: Store, tmp_path: Path) -> N
     apart = store.read(Query("quarantine"))
     assert list(apart["reason"]) == ["没有对应的宗地"]
     assert apart["extra"][0]["parcel_id"] == "Z"
+
+
+def origins(store: Store, layer: str = "parcels") -> dict[str, tuple[Any, ...]]:
+    """Key -> load, row of the source and, for parcels, the sources of single fields."""
+    rows = store.read(Query(layer, geometry=False))
+    names = [name for name in ("load_id", "source_row", "field_sources") if name in rows]
+    return dict(zip(rows.iloc[:, 0], rows[names].astype(object).itertuples(index=False, name=None), strict=True))
+
+
+def test_every_row_says_which_row_of_which_load_it_was(store: Store, tmp_path: Path) -> None:
+    """Rows between quarantined ones keep their numbers, and so do those whose key was there before."""
+    path = tmp_path / "parcels.gpkg"
+    outlines = [SQUARES[0], shapely.Point(120, 32), SQUARES[1], SQUARES[0], SQUARES[2]]
+    gpd.GeoDataFrame({"parcel_id": ["B", "X", "A", "B", "B"]}, geometry=outlines, crs=4490).to_file(path)
+    numbered = plain_profile("parcels").model_copy(update={"duplicate_key": "number"})
+    (done,) = bring(store, path, numbered)
+    load = done.load.load_id
+    assert origins(store) == {
+        "A": (load, 3, None),
+        "B": (load, 1, None),
+        "B#2": (load, 4, None),
+        "B#3": (load, 5, None),
+    }
+    assert list(store.read(Query("quarantine"))["source_row"]) == [2]
+    gpd.GeoDataFrame({"building_id": ["1", "2"]}, geometry=[SQUARES[1], None], crs=4490).to_file(path)
+    (done,) = bring(store, path, plain_profile("buildings"))
+    assert origins(store, "buildings") == {"1": (done.load.load_id, 1)}
+    table = tmp_path / "延误.csv"
+    table.write_text("delay_id,parcel_id,load_id,source_row\nD2,A,别处,9\nD1,B,别处,8\n", encoding="utf-8")
+    (done,) = bring(store, table, plain_profile("delays"))
+    assert origins(store, "delays") == {"D1": (done.load.load_id, 2), "D2": (done.load.load_id, 1)}
+    assert store.read(Query("delays"))["extra"].isna().all()
+
+
+def test_a_joined_value_comes_from_the_row_of_its_table(store: Store, tmp_path: Path) -> None:
+    (land,) = bring(store, parcels_file(tmp_path, holder=["甲", None, None]), plain_profile("parcels"))
+    table = tmp_path / "供地合同.csv"
+    table.write_text(
+        "宗地代码,受让人,约定开工时间\nZ,丙,2024-01-01\nB,乙,2024-03-01\nA,另一家,2023-05-01\n", encoding="utf-8"
+    )
+    (first,) = bring(store, table, load_profile("contracts"))
+    one, other = land.load.load_id, first.load.load_id
+    joined = {
+        "A": (one, 1, {"start_due": [other, 3]}),
+        "B": (one, 2, {"holder": [other, 2], "start_due": [other, 2]}),
+        "C": (one, 3, None),
+    }
+    assert origins(store) == joined
+    table.write_text("宗地代码,受让人,约定竣工时间\nB,别家,2025-03-01\n", encoding="utf-8")
+    (second,) = bring(store, table, load_profile("contracts"))
+    joined["B"][2]["completion_due"] = [second.load.load_id, 1]  # type: ignore[index]
+    assert origins(store) == joined  # the holder was there: not taken, and its source stays
+
+
+def test_a_value_that_an_update_keeps_comes_from_where_it_came(store: Store, tmp_path: Path) -> None:
+    file = parcels_file(tmp_path, address=["一路", None, "三路"], tenure=["国有", "国有", "国有"])
+    (first,) = bring(store, file, plain_profile("parcels"))
+
+    def update(*columns: dict[str, Any]) -> list[str]:
+        loads = []
+        for number, rows in enumerate(columns):
+            path = tmp_path / f"new{number}.gpkg"
+            outlines = SQUARES[: len(rows["parcel_id"])]
+            gpd.GeoDataFrame(rows, geometry=outlines, crs=4490).to_file(path, layer="parcels")
+            loads.append(store_loads(store, prepare_loads(read_file(path), standing=store), "update")[0].load.load_id)
+        return loads
+
+    one = first.load.load_id
+    two, three = update(
+        {"parcel_id": ["D", "B", "A"], "address": ["四路", "二路", None]}, {"parcel_id": ["A"], "tenure": ["集体"]}
+    )
+    kept = {"credit_code": [one, 2], "tenure": [one, 2]}
+    assert origins(store) == {
+        "A": (three, 1, {"credit_code": [one, 1]}),  # through two updates; the address was emptied by the first of them
+        "B": (two, 2, kept),
+        "C": (one, 3, None),
+        "D": (two, 1, None),
+    }
+
+
+def test_rows_stored_before_there_were_origins_say_so(store: Store, tmp_path: Path) -> None:
+    """A value kept from such a row must not pass for one of the file that updated it."""
+    (load,) = bring(store, parcels_file(tmp_path), plain_profile("parcels"))
+    old = store.read(Query("parcels")).assign(load_id=None, source_row=None)
+    store.write_load(replace(load.load, load_id="old"), old, gpd.GeoDataFrame({"row_id": []}, geometry=[], crs=4490))
+    path = tmp_path / "new.gpkg"
+    gpd.GeoDataFrame({"parcel_id": ["A"], "holder": ["甲"]}, geometry=SQUARES[:1], crs=4490).to_file(
+        path, layer="parcels"
+    )
+    (new,) = store_loads(store, prepare_loads(read_file(path), standing=store), "update")
+    assert origins(store)["A"] == (new.load.load_id, 1, {"credit_code": [None, None]})
+    assert origins(store)["B"][2] is None
 
 
 def test_contracts_need_parcels(store: Store, tmp_path: Path) -> None:

@@ -137,7 +137,17 @@ def told_run(run: Run) -> None:
         known = found[count] is not None
         table.add_row(name, *((f"{found[count]:,}", f"{found[area]:,.1f}") if known else ("未评估", "—")))
     Console().print(table)
-    if found["not_assessed"]:
-        typer.echo(f"未能评估（缺少数据）：{found['not_assessed']:,} 宗")
+    for kind, title in (("idle", "闲置"), ("inefficient", "低效")):
+        told = found["assessed"][kind]
+        why = "、".join(f"{reason} {count:,}" for reason, count in told["not_subject_why"].items())
+        words = (("found", "疑似"), ("watched", "临期或逾期"), ("not_assessed", "未能评估（缺少数据）"),
+                 ("ok", "所评条款中未发现"), ("not_subject", "不在范围"))  # fmt: skip
+        counts = "，".join(f"{word} {told[name]['count']:,}" for name, word in words)
+        typer.echo(f"{title}：{counts}" + (f"（{why}）" if why else ""))
+    for clause in run.parameters.get("not_computed", []):
+        typer.echo(f"未能由图层判定：{clause['title']}（{clause['reason']}）")
+    stock = "，".join(f"{one['title']} {one['count']:,} 宗 {one['mu']:,.0f} 亩" for one in found["stock"])
+    if stock:
+        typer.echo(f"存量类别（不计入闲置）：{stock}")
     ladder = "　".join(f"{step['gap_m']:g} m：{step['plots']:.0f} 块 {step['mu']:,.0f} 亩" for step in found["ladder"])
     typer.echo(f"不同连片间距下的地块数　{ladder}")

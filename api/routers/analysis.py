@@ -1,4 +1,4 @@
-"""Runs, findings, plots and the card of a parcel."""
+"""Runs, what changed between two of them, loads and plots."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import Annotated, Any, Literal
 
 import pandas as pd
 from fastapi import APIRouter, Query, Request
+from geo.land.changes import changes_summary
 
 from api.dependencies import LimitDep, RunDep, StoreDep, known_parameters
 from api.features import plain_records
-from geo.errors import InvalidParameter, NotFound
-from geo.land.efficiency import in_operation
-from geo.land.findings import LEVELS
-from geo.land.idle import subject_to_idle
+from geo.comparing import compared
+from geo.errors import NotFound
 from geo.store.base import Query as LayerQuery
 from geo.store.base import Run, Store
 from geo.units import mu
 
 router = APIRouter(tags=["分析"])
-_BY = Literal["town", "kind", "level", "holder", "rule"]
 
 
 @router.get("/runs", summary="全部分析批次")
@@ -55,106 +53,31 @@ def loads(store: StoreDep) -> dict[str, Any]:
     return {"loads": [asdict(load) for load in store.loads()]}
 
 
-@router.get("/findings", summary="闲置与低效认定")
-def findings(
-    request: Request, store: StoreDep, run: RunDep, limit: LimitDep = 100,
+@router.get("/runs/{run_id}/changes", summary="两次分析之间的变化")
+def run_changes(
+    run_id: str, request: Request, store: StoreDep,
+    since: Annotated[str | None, Query(max_length=64, description="与之比较的批次，默认前一次")] = None,
     kind: Annotated[Literal["idle", "inefficient"] | None, Query()] = None,
-    level: Annotated[str | None, Query(description="可用逗号分隔多个等级")] = None,
+    change: Annotated[Literal["new", "cleared", "changed"] | None, Query()] = None,
     town: Annotated[str | None, Query(max_length=100)] = None,
-    after: Annotated[str | None, Query(max_length=200)] = None,
+    limit: LimitDep = 100,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """Findings of the newest run; ``next`` is the ``after`` of the following page."""
-    known_parameters(request, frozenset({"kind", "level", "town", "limit", "after"}))
-    equals: dict[str, Any] = {}
-    if kind:
-        equals["kind"] = kind
-    if level:
-        equals["level"] = _levels(level)
-    if town:
-        equals["town"] = town
-    query = LayerQuery("findings", equals=equals, limit=limit + 1, after=after, geometry=False)
-    found = store.read(query)
-    page = [_finding(record, run.parameters["rule_titles"]) for record in plain_records(found.iloc[:limit])]
+    """Findings that are new, cleared or of another level than in an earlier run, with a summary by kind."""
+    known_parameters(request, frozenset({"since", "kind", "change", "town", "limit", "offset"}))
+    before, after, told = compared(store, run_id, since)
+    summary = changes_summary(told)
+    for name, value in (("kind", kind), ("change", change), ("town", town)):
+        if value is not None:
+            told = told[told[name] == value]
+    page = told.iloc[offset : offset + limit]
     return {
-        "run_id": run.run_id,
-        "matched": store.count(LayerQuery("findings", equals=equals)),
-        "findings": page,
-        "next": page[-1]["finding_id"] if len(found) > limit else None,
-    }
-
-
-def _levels(text: str) -> tuple[str, ...]:
-    wanted = tuple(part for part in text.split(",") if part)
-    unknown = [part for part in wanted if part not in LEVELS]
-    if unknown or not wanted:
-        raise InvalidParameter(
-            f"未知等级“{'、'.join(unknown)[:80]}”", where="level", remedy="可用：" + "、".join(LEVELS)
-        )
-    return wanted
-
-
-@router.get("/findings/statistics", summary="认定统计")
-def statistics(request: Request, store: StoreDep, run: RunDep, by: _BY = "town") -> dict[str, Any]:
-    """Parcels and mu of the findings by a field, kind and level; a parcel counts once in each row."""
-    known_parameters(request, frozenset({"by"}))
-    columns = tuple(dict.fromkeys((by, "kind", "level", "parcel_id", "area_m2", "fee_yuan")))
-    found = pd.DataFrame(store.read(LayerQuery("findings", columns=columns, geometry=False)))
-    keys = list(dict.fromkeys([by, "kind", "level"]))
-    once = found.drop_duplicates([*keys, "parcel_id"])
-    grouped = once.groupby(keys, dropna=False, sort=True)
-    rows = [
-        {"key": _none(key[0]), "kind": key[keys.index("kind")], "level": key[keys.index("level")],
-         "count": len(group), "mu": round(float(mu(group["area_m2"].sum())), 2),
-         "fee_yuan": None if group["fee_yuan"].isna().all() else round(float(group["fee_yuan"].sum()), 2)}
-        for key, group in grouped
-    ]  # fmt: skip
-    return {"run_id": run.run_id, "by": by, "rows": rows}
-
-
-def _none(value: Any) -> Any:
-    return None if pd.isna(value) else value
-
-
-@router.get("/parcels/{parcel_id:path}/findings", summary="宗地卡片")
-def parcel_card(parcel_id: str, store: StoreDep) -> dict[str, Any]:
-    """A parcel with its findings, their evidence and what is missing, and the plots it belongs to.
-
-    ``judged`` says whether any rule applied to it at all: without that, no finding is no clearance.
-    """
-    parcel = store.read(LayerQuery("parcels", equals={"parcel_id": parcel_id}, limit=1, geometry=False))
-    if parcel.empty:
-        raise NotFound(f"没有宗地“{parcel_id[:80]}”", where="parcel_id")
-    about = plain_records(parcel)[0]
-    found = store.read(LayerQuery("findings", equals={"parcel_id": parcel_id}, geometry=False))
-    members = store.read(LayerQuery("plot_members", equals={"parcel_id": parcel_id}, geometry=False))
-    runs = store.runs()
-    titles = runs[-1].parameters["rule_titles"] if runs else {}
-    return {
-        "parcel": {**about, "area_mu": round(float(mu(about["area_m2"])), 2)},
-        "findings": [_finding(record, titles) for record in plain_records(found)],
-        "plots": sorted(members["plot_id"].tolist()),
-        "judged": bool(len(found)) or _judged(parcel, runs),
-    }
-
-
-def _judged(parcel: pd.DataFrame, runs: list[Run]) -> bool:
-    if not runs:
-        return False
-    land_uses = tuple(runs[-1].parameters["inefficient_land_use"])
-    in_use = in_operation(parcel, land_uses) if land_uses else [False]
-    return bool(subject_to_idle(parcel)[0] or in_use[0])
-
-
-def _finding(record: dict[str, Any], titles: dict[str, str]) -> dict[str, Any]:
-    evidence = record.pop("evidence") or {}
-    return {
-        **record,
-        "level_title": LEVELS.get(record["level"], record["level"]),
-        "rule_title": titles.get(record["rule"], record["rule"]),
-        "area_mu": round(float(mu(record["area_m2"])), 2) if record["area_m2"] is not None else None,
-        "evidence": evidence.get("used", []),
-        "reading": evidence.get("reading", {}),
-        "missing": record["missing"] or [],
+        "before": {"run_id": before.run_id, "as_of": before.as_of, "ruleset": before.ruleset},
+        "after": {"run_id": after.run_id, "as_of": after.as_of, "ruleset": after.ruleset},
+        "summary": summary,
+        "matched": len(told),
+        "changes": plain_records(page),
+        "next_offset": offset + limit if offset + limit < len(told) else None,
     }
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.dependencies import BaseUrlDep, BboxDep, LimitDep, StoreDep, known_parameters
+from api.dependencies import (
+    BaseUrlDep,
+    BboxDep,
+    FilterDep,
+    FilterLanguageDep,
+    LimitDep,
+    StoreDep,
+    cql2,
+    known_parameters,
+)
 from api.features import feature_collection, one_feature
-from geo.errors import InvalidParameter, NotFound
-from geo.layers.filters import Filter, parse_filter
+from geo.errors import NotFound
 from geo.layers.schema import LAYERS, Layer
 from geo.store.base import Query as LayerQuery
 from geo.store.base import Store
@@ -74,13 +81,12 @@ def items(
     layer: str, request: Request, store: StoreDep, base_url: BaseUrlDep, bbox: BboxDep, limit: LimitDep = 1000,
     after: Annotated[str | None, Query(max_length=200, description="上一页最后一条的编号")] = None,
     f: Annotated[str, Query(pattern="^(json|geojson)$")] = "geojson",
-    filter: Annotated[str | None, Query(max_length=8192, description="条件（CQL2）")] = None,
-    filter_lang: Annotated[str, Query(alias="filter-lang", pattern="^cql2-(text|json)$")] = "cql2-text",
+    filter_text: FilterDep = None, filter_lang: FilterLanguageDep = "cql2-text",
 ) -> Response:  # fmt: skip
     """A page of features in ascending order of their key; ``next`` leads on from the last key."""
     known_parameters(request, _ITEM_PARAMETERS)
     kind = _known(layer)
-    wanted = LayerQuery(layer, bbox=bbox, filter=_filter(filter, filter_lang, kind))
+    wanted = LayerQuery(layer, bbox=bbox, filter=cql2(filter_text, filter_lang, kind))
     found = store.read(replace(wanted, limit=limit + 1, after=after))
     page = found.iloc[:limit]
     here = f"{base_url}/collections/{layer}/items"
@@ -111,18 +117,6 @@ def item(layer: str, key: str, store: StoreDep, base_url: BaseUrlDep) -> Respons
     return Response(
         one_feature(found, kind.key, links=links), media_type=GEOJSON, headers={"Content-Crs": f"<{CRS84}>"}
     )
-
-
-def _filter(text: str | None, language: str, layer: Layer) -> Filter | None:
-    if text is None:
-        return None
-    if language == "cql2-text":
-        return parse_filter(text, layer)
-    try:
-        expression = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidParameter("filter 不是 JSON", where="filter", remedy="请检查 filter-lang") from error
-    return parse_filter(expression, layer)
 
 
 def _known(layer: str) -> Layer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 Days = NDArray[np.datetime64]
+FullOn = Literal["next_day", "same_day"]
 
 NEVER = np.datetime64("NaT", "D")
+ONE_DAY = np.timedelta64(1, "D")
 
 
 def days(values: object) -> Days:
@@ -27,6 +31,16 @@ def add_months(day: Days, months: int | NDArray[np.int64]) -> Days:
 def add_years(day: Days, years: int) -> Days:
     """The anniversary ``years`` later; see :func:`add_months`."""
     return add_months(day, 12 * years)
+
+
+def years_over(day: Days, years: int, full_on: FullOn = "next_day") -> Days:
+    """The first day on which ``years`` since ``day`` are over: (n,) days, ``NaT`` without a day.
+
+    A period ends at 24:00 of its anniversary (Civil Code Art. 201-202), so it is over on the day after it; ``same_day``
+    is the reading that takes the anniversary itself.
+    """
+    anniversary = add_years(day, years)
+    return anniversary + ONE_DAY if full_on == "next_day" else anniversary
 
 
 def full_months(since: Days, as_of: np.datetime64) -> NDArray[np.float64]:

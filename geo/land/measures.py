@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from geo.layers.schema import PARCELS
+from geo.layers.schema import ENTERPRISES, PARCELS
 from geo.units import M2_PER_MU
 
 Subject = Literal["parcel", "firm"]
@@ -98,12 +98,18 @@ def measure_of(name: str) -> Measure:
     return MEASURES[name]
 
 
+_OWN_COLUMNS = {
+    "land_m2": "用地面积", "covered_m2": "建筑、构筑物与堆场面积", "vacant_m2": "最大连续空地",
+    "suspended_months": "停工日期", "stopped_months": "停产日期", "years_without_tax": "逐年税收",
+    "buildings": "建筑图层",
+}  # fmt: skip
+_COLUMN_TITLES = (
+    {field.name: field.zh for field in ENTERPRISES.fields}
+    | {field.name: field.zh for field in PARCELS.fields}
+    | _OWN_COLUMNS
+)
+
+
 def zh_of(column: str) -> str:
     """The Chinese name of a column that a measure is made of."""
-    own = {
-        "land_m2": "用地面积", "covered_m2": "建筑、构筑物与堆场面积", "vacant_m2": "最大连续空地",
-        "suspended_months": "停工日期", "stopped_months": "停产日期", "years_without_tax": "逐年税收",
-        "buildings": "建筑图层",
-    }  # fmt: skip
-    known = {field.name: field.zh for field in PARCELS.fields}
-    return own.get(column) or known.get(column) or column.removeprefix("extra:")
+    return _COLUMN_TITLES.get(column) or column.removeprefix("extra:")

@@ -6,12 +6,21 @@ import hashlib
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from geo.land.measures import measure_of
-from geo.land.rule_sets.base import Strict
-from geo.land.rule_sets.files import fault, resolved, rule_set_names
+from geo.land.rule_sets.base import Strict, did_you_mean, wrong
+from geo.land.rule_sets.faults import fault
+from geo.land.rule_sets.files import resolved, rule_set_names
 from geo.land.rule_sets.idle import IdleRules
-from geo.land.rule_sets.inefficiency import FromTable, InefficiencyRule, MeasureRules, NotComputed, SectorTable
+from geo.land.rule_sets.inefficiency import (
+    FromTable,
+    InefficiencyRule,
+    MeasureRules,
+    NotComputed,
+    SectorTable,
+    check_unit,
+)
 from geo.land.rule_sets.scoring import Scoring
 
 __all__ = ["IdleRules", "InefficiencyRule", "RuleSet", "Scoring", "load_rules", "rule_set_names"]
@@ -24,16 +33,16 @@ class Eligible(Strict):
     restrict; where ``levels`` of findings or ``stock_class`` are given, a parcel needs one of them.
     """
 
-    land_use: tuple[str, ...] = ()
-    planned_land_use: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ()
-    stock_class: tuple[str, ...] = ()
+    land_use: Annotated[tuple[str, ...], Field(description="用地用海代码（前缀），空列表为不限")] = ()
+    planned_land_use: Annotated[tuple[str, ...], Field(description="规划图层中的规划用途，空列表为不限")] = ()
+    levels: Annotated[tuple[str, ...], Field(description="须有其中一个认定等级，空列表为不限")] = ()
+    stock_class: Annotated[tuple[str, ...], Field(description="或属于其中一个存量类别")] = ()
 
 
 class SiteRules(Strict):
     """Which single parcels are sites beside the plots."""
 
-    min_parcel_mu: Annotated[float, Field(gt=0)] = 50.0
+    min_parcel_mu: Annotated[float, Field(gt=0, description="单宗达到此面积（亩）也列为候选地块")] = 50.0
 
 
 class _Head(Strict):
@@ -46,16 +55,19 @@ class _Head(Strict):
 class RuleSet(Strict):
     """One jurisdiction's rules; ``sha256`` identifies exactly what was applied."""
 
-    ruleset: _Head
-    idle: IdleRules
-    inefficient: tuple[InefficiencyRule, ...] = ()
-    not_computed: tuple[NotComputed, ...] = ()
-    tables: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], SectorTable] = Field(default_factory=dict)
-    measures: MeasureRules = MeasureRules()
-    scoring: Scoring | None = None
-    eligible: Eligible = Eligible()
-    sites: SiteRules = SiteRules()
-    sha256: str
+    ruleset: Annotated[_Head, Field(description="规则集的名称与版本")]
+    idle: Annotated[IdleRules, Field(description="闲置土地")]
+    inefficient: Annotated[tuple[InefficiencyRule, ...], Field(description="低效用地的各条规则")] = ()
+    not_computed: Annotated[tuple[NotComputed, ...], Field(description="文件中不能由图层判断的条款")] = ()
+    tables: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], SectorTable],
+        Field(default_factory=dict, description="按行业（和土地等别）的标准值表"),
+    ]
+    measures: Annotated[MeasureRules, Field(description="指标的取数口径")] = MeasureRules()
+    scoring: Annotated[Scoring | None, Field(description="亩均评价：评分与分级")] = None
+    eligible: Annotated[Eligible, Field(description="参与连片的宗地")] = Eligible()
+    sites: Annotated[SiteRules, Field(description="候选地块")] = SiteRules()
+    sha256: Annotated[str, Field(description="所用文本的摘要，由程序计算")]
 
     @property
     def edition(self) -> str:
@@ -70,25 +82,37 @@ class RuleSet(Strict):
 
     @model_validator(mode="after")
     def _fitting(self) -> RuleSet:
-        codes = [rule.rule for rule in self.inefficient] + ([self.scoring.rule] if self.scoring else [])
-        twice = sorted({code for code in codes if codes.count(code) > 1})
-        if twice:
-            raise ValueError(f"规则代码重复：{'、'.join(twice)}")
-        for rule in self.inefficient:
-            for criterion in rule.when:
-                self._check_measure(rule.rule, criterion.measure, rule.per)
-                bound = criterion.comparison[1]
-                if isinstance(bound, FromTable) and bound.table not in self.tables:
-                    raise ValueError(f"规则 {rule.rule} 用到的表 tables.{bound.table} 不存在")
-        for group in self.scoring.groups if self.scoring else ():
-            for component in group.components:
-                self._check_measure(f"评分组“{group.name}”", component.measure, "firm")
+        codes = [rule.rule for rule in self.inefficient]
+        for i, rule in enumerate(self.inefficient):
+            if rule.rule in codes[:i]:
+                raise wrong(f"规则代码重复：{rule.rule}", "inefficient", i, "rule")
+            for j, criterion in enumerate(rule.when):
+                at = ("inefficient", i, "when", j)
+                _check_subject(criterion.measure, rule.per, *at)
+                way, bound = criterion.comparison
+                if isinstance(bound, FromTable):
+                    self._check_table(criterion.measure, bound.table, *at, way)
+        if self.scoring is None:
+            return self
+        if self.scoring.rule in codes:
+            raise wrong(f"规则代码重复：{self.scoring.rule}", "scoring", "rule")
+        for i, group in enumerate(self.scoring.groups):
+            for j, component in enumerate(group.components):
+                _check_subject(component.measure, "firm", "scoring", "groups", i, "components", j)
         return self
 
-    @staticmethod
-    def _check_measure(where: str, name: str, per: Literal["parcel", "firm"]) -> None:
-        if per not in measure_of(name).of:
-            raise ValueError(f"{where}：指标 {name} 只能按宗地计算")
+    def _check_table(self, measure: str, name: str, *at: str | int) -> None:
+        if name not in self.tables:
+            raise wrong(f"没有表 [tables.{name}]{did_you_mean(name, self.tables)}", *at)
+        try:
+            check_unit(measure, self.tables[name].unit)
+        except PydanticCustomError as error:
+            raise wrong((error.context or {})["message"], "tables", name, "unit") from error
+
+
+def _check_subject(measure: str, per: Literal["parcel", "firm"], *at: str | int) -> None:
+    if per not in measure_of(measure).of:
+        raise wrong(f"指标 {measure} 只能按宗地计算，不能按企业", *at, "measure")
 
 
 def load_rules(name: str) -> RuleSet:
@@ -104,7 +128,7 @@ def load_rules(name: str) -> RuleSet:
     try:
         return RuleSet.model_validate({**document, "sha256": digest})
     except ValidationError as error:
-        raise fault(error, texts) from error
+        raise fault(error, texts, RuleSet) from error
 
 
 def rules_of_run(parameters: dict[str, Any]) -> RuleSet:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from geo.errors import InvalidParameter
 from geo.layers.mapping.applying import Mapped, apply_profile, importable_layers, plain_profile
+from geo.layers.mapping.origins import mappable
 from geo.layers.mapping.profile import Column, Profile, check_profile
 from geo.layers.mapping.values import plain_value
 from geo.layers.schema import LAYERS
@@ -90,7 +91,8 @@ def with_columns(profile: Profile, assignments: Sequence[str]) -> Profile:
         An assignment of another form, an unknown field, a unit that does not fit it.
     """
     layer = LAYERS[profile.layer]
-    by_name = {item.zh: item.name for item in layer.fields} | {item.name: item.name for item in layer.fields}
+    known = mappable(layer)
+    by_name = {item.zh: item.name for item in known} | {item.name: item.name for item in known}
     fields = dict(profile.fields)
     for text in assignments:
         name, equals, column = text.partition("=")
@@ -99,7 +101,7 @@ def with_columns(profile: Profile, assignments: Sequence[str]) -> Profile:
             raise InvalidParameter(
                 f"不能识别“{text[:80]}”", where="field",
                 remedy="写作 字段=列名 或 字段=列名:单位，例如 parcel_id=编号、declared_area_m2=面积:亩；"
-                f"{layer.zh}的字段：" + "、".join(item.name for item in layer.fields),
+                f"{layer.zh}的字段：" + "、".join(item.name for item in known),
             )  # fmt: skip
         fields[by_name[name.strip()]] = (Column(column=column, unit=unit or None),)
     key = () if layer.key in fields and layer.key not in profile.fields else profile.key

@@ -17,6 +17,7 @@ from geo.layers.checking.attribute_checks import ValueWarning, attribute_warning
 from geo.layers.checking.coverage import COVERAGE_LAYERS, CoverageReport, measure_coverage
 from geo.layers.checking.repair import Repaired, identical, repair
 from geo.layers.checking.rules import QualityRules
+from geo.layers.mapping.origins import has_origin
 from geo.layers.profiles import Mapped, plain_value
 from geo.layers.schema import LAYERS, Layer
 
@@ -98,6 +99,8 @@ def check(
             features["area_m2"] = crs.ellipsoidal_area(shapes)
         features = gpd.GeoDataFrame(features, geometry=shapes, crs=crs.STORAGE_CRS)
     source_row = np.flatnonzero(kept) + 1
+    if has_origin(layer.name):
+        features["source_row"] = pd.array(source_row, dtype="Int64")
     warnings = attribute_warnings(features, layer, source_row, rules, data_date)
     stacked: dict[str, Any] | None = None
     coverage: CoverageReport | None = None

@@ -123,7 +123,9 @@ class Store(Protocol):
     def write_run(self, run: Run, layers: Mapping[str, Frame]) -> None:
         """Store a run and its derived layers in one transaction; rows of earlier runs are replaced.
 
-        The record of earlier runs (parameters, summary) stays.
+        The record of earlier runs (parameters, summary) stays, and so do their rows in a layer that keeps them
+        (``Layer.keeps_earlier_runs``): there the rows are added, and a key that is there already raises
+        ``InvalidInput``. Nothing is written when anything fails.
         """
 
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:

@@ -349,10 +349,13 @@ def _key_order(layer: Layer, keys: list[Any] | None) -> NDArray[np.int64] | None
 def repeated_keys(layer: Layer, keys: Sequence[str]) -> InvalidInput:
     """The error for keys that are there already."""
     some = "、".join(list(dict.fromkeys(keys))[:_NAMED])
+    way = (
+        "每次分析要有新的编号" if layer.origin == "derived" else "按编号更新请用 --update，不加 --append 则替换整个图层"
+    )
     return InvalidInput(
         f"图层“{layer.zh}”的“{layer.field(layer.key).zh}”重复：{some}",
         where=f"{layer.name}.{layer.key}",
-        remedy="编号必须唯一；按编号更新请用 --update，不加 --append 则替换整个图层",
+        remedy=f"编号必须唯一；{way}",
     )
 
 

@@ -107,7 +107,10 @@ class GeoPackageStore:
         with self._transaction() as connection:
             self._record(connection, "runs", tuple(RUN_COLUMNS), values)
             for rows in stored:
-                self._replace(connection, rows)
+                if rows.layer.keeps_earlier_runs:
+                    self._append(connection, rows)
+                else:
+                    self._replace(connection, rows)
 
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:
         """Rows of a layer in ascending order of its key; see ``Store.read``."""
@@ -293,6 +296,8 @@ class GeoPackageStore:
     @staticmethod
     def _better_anew(connection: sqlite3.Connection, rows: Rows) -> bool:
         """Whether so many rows change that the R-tree is sooner made anew."""
+        if rows.geometries is None:
+            return False
         ((there,),) = connection.execute(f"SELECT count(*) FROM {quoted(rows.layer.name)}").fetchall()  # noqa: S608
         return len(rows) * _REBUILD_SHARE > there
 

@@ -101,7 +101,10 @@ class PostGISStore:
         with self._transaction() as cursor:
             self._record(cursor, "runs", tuple(RUN_COLUMNS), values)
             for rows in stored:
-                self._replace(cursor, rows)
+                if rows.layer.keeps_earlier_runs:
+                    self._append(cursor, rows)
+                else:
+                    self._replace(cursor, rows)
         self._tidy([rows.layer for rows in stored])
 
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:

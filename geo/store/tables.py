@@ -12,6 +12,8 @@ LAYOUT = 1  # of the tables around the layers; raise it when a store of the earl
 
 # Fields by which people narrow a layer down; each layer that has one gets an index on it.
 INDEXED = ("parcel_id", "plot_id", "town", "kind", "level", "land_use", "layer")
+# A layer that keeps all runs is asked for one of them, or for the history of a parcel.
+INDEXED_IN_HISTORY = ("run_id", "parcel_id")
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -36,12 +38,14 @@ def quoted(identifier: str) -> str:
 
 def indexed_fields(layer: Layer) -> tuple[str, ...]:
     """Fields of a layer, beside its key, that carry an index."""
-    return tuple(name for name in INDEXED if name in layer.columns and name != layer.key)
+    wanted = INDEXED_IN_HISTORY if layer.keeps_earlier_runs else INDEXED
+    return tuple(name for name in wanted if name in layer.columns and name != layer.key)
 
 
 def schema_mark() -> str:
-    """A short hash over layers, fields and kinds: a store that carries it needs no look at its tables."""
+    """A short hash over layers, fields, kinds and indexes: a store that carries it needs no look at its tables."""
     told = [
-        (layer.name, layer.key, layer.geometry, [(f.name, f.kind) for f in layer.fields]) for layer in LAYERS.values()
+        (layer.name, layer.key, layer.geometry, indexed_fields(layer), [(f.name, f.kind) for f in layer.fields])
+        for layer in LAYERS.values()
     ]
-    return hashlib.sha256(repr((LAYOUT, INDEXED, told)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((LAYOUT, told)).encode()).hexdigest()[:16]

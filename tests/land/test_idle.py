@@ -8,31 +8,16 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
-import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.land.idle import assess_idle
 from geo.land.rules import load_rules
-from geo.layers.schema import PARCELS
+from tests.land.tables import parcel_table
 
 RULES = load_rules("national").idle
 AS_OF = "2026-06-30"
 CONTRACT = {"supply_kind": "grant", "status": "not_started", "land_price_yuan": 1_000_000.0}
-
-
-def parcel_table(*records: dict[str, Any]) -> gpd.GeoDataFrame:
-    columns: dict[str, Any] = {}
-    for item in PARCELS.fields:
-        values = [record.get(item.name) for record in records]
-        kind = {"real": "float64", "integer": "Int64", "boolean": "boolean", "date": "datetime64[s]"}.get(item.kind)
-        columns[item.name] = pd.Series(values, dtype=kind or object)
-    columns["parcel_id"] = pd.Series(
-        [record.get("parcel_id", f"P{i}") for i, record in enumerate(records)], dtype=object
-    )
-    columns["area_m2"] = pd.Series([record.get("area_m2", 10_000.0) for record in records])
-    boxes = [shapely.box(120 + i / 100, 32, 120.001 + i / 100, 32.001) for i in range(len(records))]
-    return gpd.GeoDataFrame(columns, geometry=boxes, crs=4490)
 
 
 def assess(as_of: str = AS_OF, delays: list[tuple[str, str | None, str | None]] = (), **facts: Any) -> dict[str, str]:  # type: ignore[assignment]
@@ -264,38 +249,3 @@ def test_since_and_next_date() -> None:
 
 def test_land_without_supply_is_not_subject() -> None:
     assert assess_idle(parcel_table({"status": "not_started"}), None, RULES, np.datetime64(AS_OF)).empty
-
-
-# Two hundred parcels an example: the arithmetic is on whole columns.
-FIRST_DAY = np.datetime64("2020-01-01", "D")
-_DAYS = st.integers(0, 2**32 - 1).map(
-    lambda seed: FIRST_DAY + np.random.default_rng(seed).integers(0, 2500, (200, 4)).astype("timedelta64[D]")
-)
-_RANK = {"warning": 1, "overdue": 2, "idle_1y": 3, "idle_2y": 4}
-
-
-def ranks(due: Any, as_of: str, delays: pd.DataFrame | None = None) -> Any:
-    """Rank of the level of many parcels that were never started."""
-    table = parcel_table(*({**CONTRACT, "start_due": str(day)} for day in due))
-    found = assess_idle(table, delays, RULES, np.datetime64(as_of))
-    level = found.set_index("parcel_id")["level"].map(_RANK)
-    return table["parcel_id"].map(level).fillna(0).to_numpy()
-
-
-@settings(max_examples=8)
-@given(_DAYS, st.integers(0, 2000), st.integers(0, 900))
-def test_time_alone_never_lowers_a_level(dates: Any, start: int, later: int) -> None:
-    early = FIRST_DAY + np.timedelta64(start, "D")
-    assert (ranks(dates[:, 0], str(early)) <= ranks(dates[:, 0], str(early + np.timedelta64(later, "D")))).all()
-
-
-@settings(max_examples=8)
-@given(_DAYS, st.integers(300, 2500), st.sampled_from(["art8_1", "force_majeure", "own"]))
-def test_an_excuse_never_makes_it_worse(dates: Any, as_of: int, cause: str) -> None:
-    today = str(FIRST_DAY + np.timedelta64(as_of, "D"))
-    spans = np.sort(dates[:, 1:3], axis=1).astype("datetime64[s]")
-    delays = pd.DataFrame(
-        {"parcel_id": [f"P{i}" for i in range(len(dates))], "delay_cause": cause, "delay_from": spans[:, 0],
-         "delay_to": spans[:, 1]}
-    )  # fmt: skip
-    assert (ranks(dates[:, 0], today, delays) <= ranks(dates[:, 0], today)).all()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from geo.errors import InvalidInput, InvalidParameter
 from geo.layers.formats.provenance import Provenance
+from geo.layers.mapping.profile import check_profile
 from geo.layers.profiles import Profile, apply_profile, load_profile, plain_profile, profile_names
 from geo.layers.reading import read_file
 from geo.layers.schema import LAYERS
@@ -319,7 +320,13 @@ EXPORTED = {
 def test_an_export_of_ours_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
     rows = apply_profile(layer_of(pd.DataFrame(EXPORTED)), plain_profile("parcels")).frame
     rows["area_m2"] = [123.25, 456.5]
-    write_layer(iter([rows]), LAYERS["parcels"], tmp_path / name, about=ABOUT)
+    # Where the rows came from is told in the file, and is another matter when it is read again.
+    told = rows.assign(
+        load_id="L20240601080000000000-parcels",
+        source_row=pd.array([7, 8], dtype="Int64"),
+        field_sources=pd.Series([{"holder": ["L1", 3]}, None], dtype=object),
+    )
+    write_layer(iter([told]), LAYERS["parcels"], tmp_path / name, about=ABOUT)
     (source, *_) = read_file(tmp_path / name, crs="EPSG:4490" if name == "a.csv" else None)
     if name == "a.xlsx":  # a workbook carries no outlines
         source = layer_of(source.frame)
@@ -331,6 +338,18 @@ def test_an_export_of_ours_comes_back_as_it_was(tmp_path: Path, name: str) -> No
         else:
             assert values(found[field.name]) == values(rows[field.name]), field.name
     assert shapely.hausdorff_distance(np.asarray(found.geometry), np.asarray(rows.geometry)).max() < 1e-6
+    assert "来源由本次导入记录" in next(iter(back.notes["load_id"]))
+
+
+def test_a_lone_column_of_such_a_name_is_the_sources_own() -> None:
+    frame = pd.DataFrame({"parcel_id": ["a"], "source_row": [9], "extra": ['{"load_id": "x"}']})
+    found = apply_profile(layer_of(frame), plain_profile("parcels"))
+    assert found.frame["extra"][0] == {"source_row": 9, "load_id": "x"}
+    assert values(found.frame["source_row"]) == values(found.frame["load_id"]) == [None]
+    assert found.notes == {}
+    for fields in ({"load_id": "批次"}, {"field_sources": "来源"}):
+        with pytest.raises(InvalidParameter, match="由导入记录的来源字段"):
+            check_profile(Profile(name="own", title="自定", layer="parcels", fields=fields))  # type: ignore[arg-type]
 
 
 def test_a_packed_extra_goes_beside_columns_of_the_same_name() -> None:

@@ -60,3 +60,35 @@ def test_plots_are_real(baltimore: Store) -> None:
     assert isinstance(plots, gpd.GeoDataFrame)
     first, second = np.triu_indices(len(shapes), 1)
     assert shapely.area(shapely.intersection(shapes[first], shapes[second])).max() < 1e-8
+
+
+def test_every_parcel_is_judged_or_explained(baltimore: Store) -> None:
+    run = baltimore.runs()[-1]
+    for kind in ("idle", "inefficient"):
+        told = run.summary["assessed"][kind]
+        states = ("found", "watched", "not_assessed", "ok", "not_subject")
+        assert sum(told[state]["count"] for state in states) == run.summary["parcels"]
+        assert sum(told["not_subject_why"].values()) == told["not_subject"]["count"]
+    # No contract is on record: nothing is called idle, and that is not a clearance.
+    assert run.summary["assessed"]["idle"]["not_subject"]["count"] == run.summary["parcels"]
+    assert run.summary["idle"] is None
+
+
+def test_unimproved_land_equals_a_plain_overlay(baltimore: Store) -> None:
+    parcels, zoning, buildings = (baltimore.read(Query(name)) for name in ("parcels", "zoning", "buildings"))
+    assert isinstance(parcels, gpd.GeoDataFrame)
+    assert isinstance(zoning, gpd.GeoDataFrame)
+    industrial = zoning[zoning["land_use"] == "Industrial Districts"]
+    points = parcels[["parcel_id", "area_m2"]].set_geometry(parcels.geometry.representative_point(), crs=4490)
+    inside = parcels["parcel_id"].isin(points.sjoin(industrial[["geometry"]])["parcel_id"])
+    worthless = parcels["extra"].map(lambda extra: float(extra["CURRIMPR"])) == 0
+    wanted = parcels.loc[inside & worthless, ["parcel_id", "geometry"]].to_crs(26985)  # Maryland, metres
+    pieces = wanted.overlay(buildings[["geometry"]].to_crs(26985), how="intersection").dissolve("parcel_id")
+    share = (pieces.area / wanted.set_index("parcel_id").area).reindex(wanted["parcel_id"]).fillna(0)
+    plain = set(share.index[share < 0.05])
+    found = baltimore.read(Query("findings", equals={"rule": "UNIMPROVED"}, geometry=False))
+    assert set(found.loc[found["level"] == "inefficient", "parcel_id"]) ^ plain <= set(
+        share.index[(share - 0.05).abs() < 1e-3]
+    )
+    assert len(plain) > 100
+    assert (found["unverified"].notna()).all()  # the threshold is an example, and says so

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
+import pyogrio
 import pytest
 
-from geo.errors import InvalidInput, InvalidParameter, StoreUnreachable
+from geo.errors import InvalidInput, InvalidParameter, NotFound, StoreUnreachable
 from geo.layers import schema
 from geo.layers.schema import LAYERS, Field
 from geo.store.base import Query
@@ -22,6 +23,7 @@ from geo.store.opening import open_store
 from geo.store.postgis import PostGISStore
 
 if TYPE_CHECKING:
+    from tests.cluster import Cluster
     from tests.store.conftest import Samples
 
 
@@ -113,6 +115,60 @@ def test_a_store_gains_the_fields_that_the_schema_has_gained(
     monkeypatch.setitem(schema.LAYERS, "parcels", changed)
     with pytest.raises(InvalidInput, match="later_field"):
         open_store(store_url)
+
+
+ORIGIN = ("load_id", "source_row", "field_sources")
+LATER_LAYERS = ("indicators", "firms", "past_findings")
+LATER_FIELDS = {
+    **dict.fromkeys(("parcels", "delays", "enterprises", "buildings"), ORIGIN),
+    "findings": ("article", "ruleset", "shortfall", "disposals", "unverified"),
+}
+
+
+@pytest.mark.parametrize("kind", ["geopackage", "postgis"])
+def test_a_store_of_the_version_before_opens(
+    kind: str, tmp_path: Path, postgis_cluster: Cluster, make: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made without origins, past findings and indicators; opened, it keeps its rows and takes all of these."""
+    address = str(tmp_path / "a.gpkg") if kind == "geopackage" else postgis_cluster.fresh_database()
+    with monkeypatch.context() as earlier:
+        for name, later in LATER_FIELDS.items():
+            layer = LAYERS[name]
+            fields = tuple(field for field in layer.fields if field.name not in later)
+            earlier.setitem(schema.LAYERS, name, dataclasses.replace(layer, fields=fields))
+        for name in LATER_LAYERS:
+            earlier.delitem(schema.LAYERS, name)
+        store = open_store(address)
+        make.fill(store, make.squares(3, holder=["甲", "乙", None]))
+        store.write_run(make.run(), {"findings": make.squares(2, layer="findings", level=["idle_1y"] * 2)})
+        with pytest.raises(NotFound):
+            store.count(Query("past_findings"))
+        store.close()
+    store = open_store(address)
+    land = store.read(Query("parcels"))
+    assert land["holder"].tolist() == ["甲", "乙", None]
+    assert land[list(ORIGIN)].isna().all(axis=None)
+    assert store.read(Query("findings"))["article"].tolist() == [None, None]
+    assert [store.count(Query(name)) for name in LATER_LAYERS] == [0, 0, 0]
+    fresh = {"load_id": ["L9"], "source_row": [5], "field_sources": [{"holder": ["L8", 2]}]}
+    make.fill(store, make.squares(1, start=2, **fresh), mode="update")
+    told = store.read(Query("parcels", equals={"load_id": "L9"}))
+    assert told["source_row"].tolist() == [5]
+    assert told["field_sources"].tolist() == [{"holder": ["L8", 2]}]
+    run = make.run()
+    past = make.table("past_findings", past_id=["p"], parcel_id=["P000000"])
+    firms = make.table("firms", firm_id=["f"], score=[81.5])
+    store.write_run(run, {"findings": make.squares(1, layer="findings"), "past_findings": past, "firms": firms})
+    assert store.read(Query("past_findings"))["run_id"].tolist() == [run.run_id]
+    assert store.read(Query("firms"))["score"].tolist() == [81.5]
+    store.close()
+    if kind == "geopackage":
+        with sqlite3.connect(address) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
+        listed = dict(pyogrio.list_layers(address).tolist())
+        assert {"past_findings", "firms", "parcels"} <= set(listed)
+        assert "load_id" in pyogrio.read_info(address, layer="parcels")["fields"]
 
 
 def test_a_held_file_is_told_of(tmp_path: Path, make: Samples) -> None:

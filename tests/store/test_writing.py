@@ -158,6 +158,35 @@ def test_a_run_replaces_the_rows_of_earlier_runs(store: Store, make: Samples) ->
     assert_same(before, everything(store))
 
 
+def past(make: Samples, run_id: str, number: int) -> pd.DataFrame:
+    keys = [f"{run_id}:{i}" for i in range(number)]
+    return make.table("past_findings", past_id=keys, parcel_id=[f"P{i}" for i in range(number)])
+
+
+def test_a_layer_that_keeps_earlier_runs_grows(store: Store, make: Samples) -> None:
+    first, second, third = make.run(), make.run(), make.run()
+    findings = make.squares(3, layer="findings")
+    store.write_run(first, {"findings": findings, "past_findings": past(make, first.run_id, 3)})
+    store.write_run(second, {"findings": findings.head(1), "past_findings": past(make, second.run_id, 1)})
+    store.write_run(third, {"findings": findings.head(0), "past_findings": past(make, third.run_id, 0)})
+    assert len(keys(store, "findings")) == 0
+    kept = store.read(Query("past_findings"))
+    assert kept["run_id"].tolist() == [first.run_id] * 3 + [second.run_id]
+    assert store.count(Query("past_findings", equals={"run_id": first.run_id, "parcel_id": "P2"})) == 1
+
+
+def test_a_past_finding_that_is_there_already_writes_nothing(store: Store, make: Samples) -> None:
+    """Wherever it stands among the layers of the run: what was written before it is taken back."""
+    first = make.run()
+    findings, plots = make.squares(3, layer="findings"), make.squares(2, layer="plots")
+    store.write_run(first, {"findings": findings, "past_findings": past(make, first.run_id, 3)})
+    before = [*everything(store), pd.DataFrame(store.read(Query("past_findings")))]
+    again = pd.concat([past(make, "new", 1), past(make, first.run_id, 1)])
+    with pytest.raises(InvalidInput, match=f"{first.run_id}:0"):
+        store.write_run(make.run(), {"findings": findings.head(1), "past_findings": again, "plots": plots})
+    assert_same(before, [*everything(store), pd.DataFrame(store.read(Query("past_findings")))])
+
+
 def test_revision_changes_with_commits_only(store: Store, store_url: str, make: Samples) -> None:
     other = open_store(store_url)
     try:

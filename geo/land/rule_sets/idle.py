@@ -26,7 +26,9 @@ class Disposal(Strict):
     paper: Annotated[str, Field(description="文书")] = ""
     limit: Annotated[str, Field(description="期限或条件")] = ""
     status: Annotated[Status, Field(description="核实状态")] = "secondary"
-    tenure: tuple[Literal["state", "collective"], ...] = ("state",)
+    tenure: Annotated[
+        tuple[Literal["state", "collective"], ...], Field(description="土地性质：state 国有、collective 集体")
+    ] = ("state",)
 
 
 class SlowInvestment(Sourced):
@@ -34,7 +36,7 @@ class SlowInvestment(Sourced):
 
     years: Annotated[int, Field(ge=1, le=10, description="超过约定动工日期满几年")]
     invested_below: Annotated[Ratio, Field(description="已投资额／总投资额低于")]
-    article: str = ""
+    article: Annotated[str, Field(description="条款")] = ""
 
 
 class IdleRules(Sourced):
@@ -56,4 +58,4 @@ class IdleRules(Sourced):
     excusing: Annotated[tuple[str, ...], Field(description="可扣除的延误原因")]
     articles: Annotated[dict[str, str], Field(default_factory=dict, description="规则或等级所依据的条款")]
     disposals: Annotated[tuple[Disposal, ...], Field(description="各等级可采取的措施")] = ()
-    slow_investment: SlowInvestment | None = None
+    slow_investment: Annotated[SlowInvestment | None, Field(description="更严的地方规定：逾期几年而投资不足")] = None

@@ -104,6 +104,8 @@ def apply_profile(source: SourceLayer, profile: Profile) -> Mapped:
             result[item.name] = _absent(item, len(table))
     for name, spellings in resolved.missing.items():
         note(name, f"源文件缺少字段 {'、'.join(spellings)}", len(table) or 1)
+    if resolved.origin:
+        note("load_id", f"列“{'”“'.join(resolved.origin)}”是导出时的来源记录，不采用（来源由本次导入记录）", len(table))
     for name, column in resolved.without_unit.items():
         note(name, f"列“{column}”没有写单位，未采用（原值保留在 extra）", len(table))
     if not profile.join:

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geo.errors import InvalidParameter
+from geo.layers.mapping.origins import mappable
 from geo.layers.mapping.values import plain_value
 from geo.layers.schema import LAYERS
 
@@ -101,7 +102,8 @@ class Joined:
 
     ``frame`` the parcels, rows and order as before · ``counts`` Chinese outcome -> number · ``conflicts`` one row per
     value that was not taken: ``parcel_id``, ``field``, ``kept``, ``offered``, ``table_row`` (from nought), ``reason`` ·
-    ``unmatched`` rows of the table (from nought) that found no parcel · ``changed`` which parcels got something (n,)
+    ``unmatched`` rows of the table (from nought) that found no parcel · ``changed`` which parcels got something (n,) ·
+    ``filled`` one row per value that was taken: ``parcel`` (position), ``field``, ``row`` of the table (from nought)
     """
 
     frame: gpd.GeoDataFrame | pd.DataFrame
@@ -109,6 +111,7 @@ class Joined:
     conflicts: pd.DataFrame
     unmatched: NDArray[np.int64]
     changed: NDArray[np.bool_]
+    filled: pd.DataFrame
 
 
 def join_attributes(
@@ -146,8 +149,8 @@ def join_attributes(
     changed = np.zeros(len(parcels), dtype=bool)
     refused = []
     kept_aside: dict[int, dict[str, Any]] = {}
-    filled = 0
-    for item in LAYERS["parcels"].fields:
+    filled = [pd.DataFrame({"parcel": [], "row": [], "field": []}).astype({"parcel": np.int64, "row": np.int64})]
+    for item in mappable(LAYERS["parcels"]):
         if item.name in (*by, "extra") or item.name not in table.columns or table[item.name].isna().all():
             continue
         offers = pairs.assign(offered=table[item.name].iloc[pairs["row"]].to_numpy(dtype=object), shared=covers)
@@ -168,7 +171,7 @@ def join_attributes(
         column.iloc[taken["parcel"]] = table[item.name].iloc[taken["row"]].astype(column.dtype).array
         frame[item.name] = column
         changed[taken["parcel"]] = True
-        filled += len(taken)
+        filled.append(taken[["parcel", "row"]].assign(field=item.name))
         refused.append(
             offers[~empty & (offers["token"] != offers["standing"])].assign(field=item.name, reason="与现有值不同")
         )
@@ -181,9 +184,9 @@ def join_attributes(
     counts = {
         "表中记录": len(table), "找到宗地": int(matched.sum()), "没有对应的宗地": int((~matched).sum()),
         "一条记录对应多宗地": int(pairs.loc[covers, "row"].nunique()), "有补充的宗地": int(changed.sum()),
-        "补入的值": filled, "冲突未采用的值": len(conflicts),
+        "补入的值": sum(map(len, filled)), "冲突未采用的值": len(conflicts),
     }  # fmt: skip
-    return Joined(frame, counts, conflicts, np.flatnonzero(~matched), changed)
+    return Joined(frame, counts, conflicts, np.flatnonzero(~matched), changed, pd.concat(filled, ignore_index=True))
 
 
 def _extras(

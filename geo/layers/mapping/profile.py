@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from geo.errors import InvalidParameter
 from geo.layers.mapping.headings import stem_and_unit
+from geo.layers.mapping.origins import mappable
 from geo.layers.schema import LAYERS, Field
 from geo.layers.words import words_of
 from geo.units import factor_to_stored, is_convertible
@@ -117,6 +118,9 @@ def _faults(profile: Profile) -> Iterator[str]:
     unknown = sorted(set(named) - set(layer.columns))
     if unknown:
         yield f"映射方案中有未知的图层或字段：{'、'.join(unknown)}"
+    written = sorted((set(named) & set(layer.columns)) - {item.name for item in mappable(layer)})
+    if written:
+        yield f"映射方案不能填写由导入记录的来源字段：{'、'.join(written)}"
     strangers = sorted(set(profile.needed) - set(profile.fields))
     if strangers:
         yield f"required 中有 fields 未列出的字段：{'、'.join(strangers)}"

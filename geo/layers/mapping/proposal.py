@@ -11,6 +11,7 @@ import pandas as pd
 
 from geo.layers.mapping.applying import importable_layers, plain_profile
 from geo.layers.mapping.headings import plain, stem_and_unit
+from geo.layers.mapping.origins import mappable
 from geo.layers.mapping.profile import Column, Profile
 from geo.layers.mapping.resolving import Resolution, lookup, resolve
 from geo.layers.mapping.values import convert
@@ -115,7 +116,7 @@ def _known_columns(profile: Profile) -> list[frozenset[str]]:
     """What the names known here look for in a layer: the spellings of each field."""
     return [
         frozenset(map(plain, (item.name, item.zh, *item.aliases)))
-        for item in LAYERS[profile.layer].fields
+        for item in mappable(LAYERS[profile.layer])
         if item.name != "extra"
     ]
 
@@ -219,7 +220,7 @@ def _unreadable(profile: Profile, resolved: Resolution, sample: pd.DataFrame) ->
 
 def _why(profile: Profile, resolved: Resolution, evidence: _Evidence, unread: list[str]) -> str:
     layer = LAYERS[profile.layer]
-    fields = len(profile.fields) if _is_shipped(profile) else len(layer.fields) - 1
+    fields = len(profile.fields) if _is_shipped(profile) else len(mappable(layer)) - 1
     parts = [f"{fields} 个字段中识别出 {len(resolved.found)} 个"] if fields else []
     if resolved.keys:
         parts.append(f"键 {'-'.join(resolved.keys[0])}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from geo.layers.dictionary import NameRules, columns_of
 from geo.layers.formats.table_columns import MU
 from geo.layers.mapping.headings import find, find_with_unit
+from geo.layers.mapping.origins import ORIGIN_FIELDS, has_origin, mappable
 from geo.layers.mapping.profile import UNITLESS, Column, Profile
 from geo.layers.schema import LAYERS, PARCELS, Field, Layer
 from geo.layers.words import words_of
@@ -34,7 +35,8 @@ class Resolution:
     ``found`` field -> column · ``keys`` columns that make the key, each way that is there · ``missing`` fields that the
     profile names and the table lacks -> the spellings looked for · ``without_unit`` fields whose column is there but
     states no unit · ``extra`` the column that holds other attributes as JSON, in a file that was exported from here ·
-    ``derived`` columns that such an export adds for people, computed from another
+    ``derived`` columns that such an export adds for people, computed from another · ``origin`` columns in which such an
+    export says where its rows came from
     """
 
     found: dict[str, Taken]
@@ -43,6 +45,7 @@ class Resolution:
     without_unit: dict[str, str]
     extra: str | None
     derived: tuple[str, ...] = ()
+    origin: tuple[str, ...] = ()
 
     @property
     def columns(self) -> set[str]:
@@ -50,7 +53,7 @@ class Resolution:
         units = {taken.unit_column for taken in self.found.values() if taken.unit_column}
         # A key of one column is that column; the parts of a longer one stay readable in extra.
         key = set(self.keys[0]) if self.keys and len(self.keys[0]) == 1 else set()
-        return {taken.column for taken in self.found.values()} | units | key | set(self.derived)
+        return {taken.column for taken in self.found.values()} | units | key | {*self.derived, *self.origin}
 
 
 def resolve(profile: Profile, columns: Sequence[str]) -> Resolution:
@@ -64,7 +67,9 @@ def resolve(profile: Profile, columns: Sequence[str]) -> Resolution:
     layer = LAYERS[profile.layer]
     # An export for people shows the ellipsoidal area in mu too; read back it would pass for a declared one.
     derived = tuple(column for column in columns if column in _SHOWN and find_with_unit((_AREA_ZH,), columns))
-    columns = [column for column in columns if column not in derived]
+    exported = _exported_names(layer, columns)
+    origin = _origin_columns(layer, columns, exported)
+    columns = [column for column in columns if column not in derived and column not in origin]
     found: dict[str, Taken] = {}
     without_unit: dict[str, str] = {}
     for name, wanted in profile.fields.items():
@@ -76,8 +81,7 @@ def resolve(profile: Profile, columns: Sequence[str]) -> Resolution:
             if silent is not None:
                 without_unit.setdefault(name, silent)
     if not profile.closed:
-        exported = _exported_names(layer, columns)
-        for item in layer.fields:
+        for item in mappable(layer):
             if item.name in found or item.name in profile.constants or item.name == "extra":
                 continue
             spoken_for = {taken.column for taken in found.values()}
@@ -98,7 +102,7 @@ def resolve(profile: Profile, columns: Sequence[str]) -> Resolution:
     if not profile.key and not profile.key_from_row and layer.key in found:
         keys = ((found[layer.key].column,),)
     extra = find(("extra", "其他字段"), columns) if "extra" in layer.columns else None
-    return Resolution(found, keys, missing, without_unit, extra, derived)
+    return Resolution(found, keys, missing, without_unit, extra, derived, origin)
 
 
 def _take(item: Field, entry: Column, columns: Sequence[str]) -> tuple[Taken | None, str | None]:
@@ -147,6 +151,15 @@ def _by_name(item: Field, columns: Sequence[str], exported: str | None) -> tuple
     if stated is not None and is_convertible(stated[1], item.unit):
         return Taken(*stated), None
     return None, find(spellings, columns)
+
+
+def _origin_columns(layer: Layer, columns: Sequence[str], exported: dict[str, str]) -> tuple[str, ...]:
+    """The columns of an export of ours that say where its rows came from; a lone one of these names is anybody's."""
+    if not has_origin(layer.name):
+        return ()
+    fields = [item for item in ORIGIN_FIELDS if item in layer.fields]
+    there = [find((item.name, item.zh, exported.get(item.name, item.name)), columns) for item in fields]
+    return tuple(column for column in there if column is not None) if None not in there[:2] else ()
 
 
 def _exported_names(layer: Layer, columns: Sequence[str]) -> dict[str, str]:

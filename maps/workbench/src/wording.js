@@ -50,6 +50,15 @@ const UNIT_NAMES = {
   "tce/a": "吨标煤/年", "kWh/a": "千瓦时/年", "t/a": "吨/年", "1": "", a: "年", "yuan/t": "元/吨",
 };
 
+/** What an amount of money is divided by. @type {Record<string, string>} */
+const PER = { a: "年", mu: "亩", t: "吨", tce: "吨标煤", kWh: "千瓦时", persons: "人" };
+
+/** Fields of land, which is told in mu; floors and footprints stay in square metres. */
+const LAND_FIELDS = new Set([
+  "area_m2", "land_m2", "declared_area_m2", "area_due_m2", "area_developed_m2", "area_used_m2", "vacant_m2", "yard_area_m2",
+]);
+const SHARES = new Set(["building_density", "building_coefficient", "vacant_share", "rd_share"]);
+
 /**
  * A value with its unit in the form a screen shows.
  * @param {unknown} value @param {string} [unit] stored unit @returns {string}
@@ -65,11 +74,30 @@ export function quantity(value, unit = "") {
   if (!isNumber(value)) return String(value);
   if (unit === "m2") return `${mu(value)} 亩`;
   if (unit === "yuan") return money(value);
-  if (unit === "yuan/a") return `${money(value)}/年`;
-  if (unit === "yuan/mu") return `${money(value)}/亩`;
+  const [, per] = /^yuan\/(\w+)$/.exec(unit) ?? [];
+  if (per) return `${Math.abs(value) < 100 ? `${hundredths.format(value)} 元` : money(value)}/${PER[per] ?? per}`;
   const name = UNIT_NAMES[unit] ?? unit;
   const text = number(value, Math.abs(value) < 10 ? 2 : 1);
   return name === "%" ? `${text}%` : name ? `${text} ${name}` : text;
+}
+
+/**
+ * The value of a field as evidence: land in mu and square metres, floors in square metres, shares in percent, years plain.
+ * @param {string} field @param {unknown} value @param {string} [unit]
+ */
+export function fieldValue(field, value, unit = "") {
+  if (!isNumber(value)) return quantity(value, unit);
+  if (LAND_FIELDS.has(field)) return `${hundredths.format(value / M2_PER_MU)} 亩（${hundredths.format(value)} ㎡）`;
+  if (unit === "m2") return `${hundredths.format(value)} ㎡`;
+  if (SHARES.has(field)) return percent(value);
+  if (field === "year") return `${value} 年`;
+  return quantity(value, unit);
+}
+
+/** A sum of money in both ways: to be read at a glance, and to the cent. @param {unknown} yuan */
+export function exactMoney(yuan) {
+  if (!isNumber(yuan)) return "—";
+  return Math.abs(yuan) < 1e4 ? `${hundredths.format(yuan)} 元` : `${money(yuan)}（${hundredths.format(yuan)} 元）`;
 }
 
 /** Levels of findings: of several on one parcel the first counts. */
@@ -87,9 +115,24 @@ export const WORDS = {
   motorway_ramp: "高速互通", rail_yard: "铁路货场", port: "港口", logistics_hub: "物流枢纽",
   idle: "疑似闲置", inefficient: "疑似低效",
   suspected: "疑似，待确认", confirmed: "已确认", rejected: "已排除",
-  unverified: "未经核实", verified: "已核对原文", secondary: "据二手资料", superseded: "已被新版代替", next_day: "期满次日", holder: "使用权人", ellipsoidal: "椭球面积", anniversary: "满周年当日",
-  pit: "深基坑", pile: "桩基", other: "其他",
+  unverified: "未核实", verified: "已核对原文", secondary: "据二手资料", superseded: "已被新版代替", next_day: "期满次日", holder: "使用权人", ellipsoidal: "椭球面积", anniversary: "满周年当日",
+  pit: "深基坑", pile: "桩基", other: "其他", contract: "合同约定", handover: "交地后宽限期满", source: "来源数据载明", derived: "由建设事实推定",
+  firm: "按企业", parcel: "按宗地", same: "未变", own: "企业自身原因",
 };
+
+/** Words beside the levels that a map has colours for. @type {Record<string, string>} */
+export const FATES = { found: "疑似", watched: "临期或逾期", not_assessed: "未能评估", ok: "所评条款中未发现", not_subject: "不在评估范围" };
+
+/** @type {Record<string, string>} */
+export const KINDS = { idle: "闲置", inefficient: "低效" };
+
+/** The file and row that a value came from. @param {import("./service.js").Source | undefined} source @param {import("./service.js").Loads} loads */
+export function sourceText(source, loads) {
+  if (!source) return "来源未记载";
+  const load = loads[source.load_id];
+  const where = source.row === null ? "" : ` 第 ${source.row} 行`;
+  return `${load?.file_name ?? source.load_id}${where}${load?.data_date ? `（数据日期 ${day(load.data_date)}）` : ""}`;
+}
 
 /** @param {unknown} word */
 export const word = (word) => (typeof word === "string" && word ? (WORDS[word] ?? word) : "—");
