@@ -14,7 +14,7 @@ from api.headers import Headers
 from api.jobs import Jobs
 from api.limits import BodyLimit
 from api.problems import Failures, add_problem_handlers
-from api.routers import analysis, collections, exports, findings, imports, pages, rules, sites, tiles
+from api.routers import analysis, collections, exports, findings, imports, ledgers, pages, rules, sites, tiles
 from api.settings import Settings
 from geo.store.base import Store
 from maps.tiles.source import TileSource
@@ -48,7 +48,7 @@ def create_app(store: Store, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Failures)
     app.add_middleware(Headers)
     add_problem_handlers(app)
-    for module in (tiles, collections, analysis, findings, rules, sites, imports, exports, pages):
+    for module in (tiles, collections, analysis, findings, rules, ledgers, sites, imports, exports, pages):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=dist_folder()), name="static")
     return app

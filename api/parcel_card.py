@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from geo.land.stock import stock_classes
-from geo.land.timeline import timeline_of
 
 from api.features import plain_records
 from geo.errors import NotFound
@@ -15,6 +13,8 @@ from geo.land.efficiency import not_subject
 from geo.land.idle import subject_to_idle
 from geo.land.planning import planned_land_uses
 from geo.land.rules import RuleSet, rules_of_run
+from geo.land.stock import stock_classes
+from geo.land.timeline import timeline_of
 from geo.layers.schema import FIRMS, INDICATORS
 from geo.layers.words import WORDS
 from geo.store.base import Frame, Query, Run, Store
@@ -73,7 +73,8 @@ def _assessed(store: Store, parcel: Frame, rules: RuleSet, as_of: np.datetime64)
     if asks:
         west, south, east, north = (float(value) for value in parcel.total_bounds)
         planned = planned_land_uses(parcel, store.read(Query("zoning", bbox=(west, south, east, north))))
-    why = not_subject(parcel, rules, as_of, planned)[0]
+    firms = _firms_of(store, parcel)
+    why = not_subject(parcel, rules, as_of, planned, firms)[0]
     idle = bool(subject_to_idle(parcel, as_of)[0])
     return {
         "idle": {"subject": idle, "why": None if idle else "没有供地信息", "not_computed": []},
@@ -84,6 +85,14 @@ def _assessed(store: Store, parcel: Frame, rules: RuleSet, as_of: np.datetime64)
             "not_computed": [clause.model_dump() for clause in rules.not_computed],
         },
     }
+
+
+def _firms_of(store: Store, parcel: Frame) -> Frame:
+    """Rows of firms that may speak of the parcel: by its number, its holder or the holder's code."""
+    row = parcel.iloc[0]
+    asked = [{"parcel_id": row["parcel_id"]}, {"holder": row["holder"]}, {"credit_code": row["credit_code"]}]
+    found = [store.read(Query("enterprises", equals=one)) for one in asked if next(iter(one.values())) is not None]
+    return pd.concat(found, ignore_index=True).drop_duplicates("enterprise_id", ignore_index=True)
 
 
 def _stock(stock: pd.Series) -> dict[str, Any]:

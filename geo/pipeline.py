@@ -123,8 +123,8 @@ def analyse(
     run_id = f"R{started:%Y%m%d%H%M%S%f}"
     judged = {kind: int(rows.sum()) for kind, rows in subject.items()}
     outside = {
-        "idle": np.where(subject["idle"], None, "没有供地信息"),
-        "inefficient": not_subject(parcels, rules, as_of, planned),
+        "idle": np.where(subject["idle"], "", "没有供地信息"),
+        "inefficient": not_subject(parcels, rules, as_of, planned, layers.get("enterprises")),
     }
     run = Run(
         run_id=run_id,

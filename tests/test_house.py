@@ -278,7 +278,7 @@ def test_a_wheel_carries_the_data_and_the_page(wheel_names: set[str]) -> None:
     committed = [path for path in tracked_files() if path.relative_to(ROOT).parts[0] in PACKAGES]
     shipped = [path for path in committed if workbench not in path.parents or path.suffix == ".py"]
     expected = {path.relative_to(ROOT).as_posix() for path in shipped}
-    for folder in ("data/rules/", "data/profiles/", "data/demo/"):
+    for folder in ("data/ledgers/", "data/rules/", "data/profiles/", "data/demo/"):
         assert any(name.startswith(folder) and name.endswith(".toml") for name in expected), f"nothing in {folder}"
     page = {path.relative_to(ROOT).as_posix() for path in (workbench / "dist").rglob("*") if path.is_file()}
     assert not (expected | page) - wheel_names

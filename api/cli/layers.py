@@ -89,7 +89,7 @@ def import_(
         raise InvalidParameter("--append 与 --update 只能选一个", where="mode")
     mode: Mode = "append" if append else "update" if update else "replace"
     for path in (quarantine, report):
-        _new_file(path)
+        new_file(path)
     read_with = {"crs": crs, "encoding": encoding, "swap_axes": swap_axes, "header_row": header_row}
     with steps() as step:
         step(f"读取 {file.name}")
@@ -272,7 +272,7 @@ def export(
     """导出一个图层，或其中选定的部分。"""
     if layer not in LAYERS:
         raise InvalidParameter(f"没有图层“{layer}”", where="layer", remedy="可用：" + "、".join(LAYERS))
-    _new_file(out)
+    new_file(out)
     form = Form(format_of(out), crs, _names(names), encoding, expand_extra)
     selection = Selection(layer, _bbox(bbox), where, _polygon(polygon))
     with opened(store) as kept:
@@ -281,10 +281,11 @@ def export(
             organisation=settings(store=store).organisation,
             style=qgis_style(layer) if FORMATS[form.format].carries_style else None,
         )  # fmt: skip
-    _told_written(written, out)
+    told_written(written, out)
 
 
-def _told_written(written: Written, out: Path) -> None:
+def told_written(written: Written, out: Path) -> None:
+    """What was written, for people."""
     log.print(f"已写出 {out.name}：{written.rows:,} 行", highlight=False)
     for note in written.notes:
         log.print(f"  {note}", highlight=False, soft_wrap=True)
@@ -320,7 +321,8 @@ def _polygon(path: Path | None) -> shapely.geometry.base.BaseGeometry | None:
     return shapely.union_all(parts)
 
 
-def _new_file(path: Path | None) -> None:
+def new_file(path: Path | None) -> None:
+    """``InvalidParameter`` where a file cannot be made: it is there already, or its folder is not."""
     if path is None:
         return
     if path.exists():

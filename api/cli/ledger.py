@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.layers import _new_file, _told_written
+from api.cli.layers import new_file, told_written
 from api.cli.program import StoreOption, app, opened, settings
 from api.ledgers import export_ledger
 from geo.errors import InvalidParameter
@@ -28,11 +28,11 @@ def ledger(
     """导出最新一次分析的台账（XLSX），列的次序由版式决定。"""
     if out.suffix.lower() != ".xlsx":
         raise InvalidParameter(f"台账是 .xlsx 文件，不是“{out.suffix}”", where=out.name, remedy="请换一个后缀")
-    _new_file(out)
+    new_file(out)
     chosen = load_layout(kind, layout)
     wanted = None if where is None else parse_filter(where, FINDINGS)
     with opened(store) as kept:
         written = export_ledger(
             kept, chosen, out, town=town, where=wanted, organisation=settings(store=store).organisation
         )
-    _told_written(written, out)
+    told_written(written, out)

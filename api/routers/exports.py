@@ -16,10 +16,9 @@ import shapely
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
-from starlette.types import Receive, Scope, Send
 
 from api.dependencies import BboxDep, JobsDep, SettingsDep, StoreDep, known_parameters
+from api.downloads import OnceFile
 from api.jobs import Jobs
 from api.settings import Settings
 from geo.errors import InvalidParameter
@@ -108,7 +107,7 @@ async def _answer(selection: Selection, form: Form, store: Store, settings: Sett
         raise
     day = datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y%m%d")
     suffix = ready.name.removeprefix(layer.name)
-    return _Once(
+    return OnceFile(
         folder,
         ready,
         media_type=kind.media_type if ready == path else "application/zip",
@@ -120,22 +119,6 @@ async def _answer(selection: Selection, form: Form, store: Store, settings: Sett
             "Cache-Control": "no-store",
         },
     )
-
-
-class _Once(FileResponse):
-    """A file that was made for one answer: whole, and gone with its folder when it is sent or cannot be."""
-
-    def __init__(self, folder: Path, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.folder = folder
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file; a range of it has no use, since the next request makes another file."""
-        whole = [(name, value) for name, value in scope["headers"] if name not in (b"range", b"if-range")]
-        try:
-            await super().__call__({**scope, "headers": whole}, receive, send)
-        finally:
-            await run_in_threadpool(shutil.rmtree, self.folder, ignore_errors=True)
 
 
 def _together(folder: Path, path: Path) -> Path:

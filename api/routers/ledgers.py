@@ -14,8 +14,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 
 from api.dependencies import FilterDep, FilterLanguageDep, JobsDep, SettingsDep, StoreDep, cql2, known_parameters
+from api.downloads import OnceFile
 from api.ledgers import export_ledger
-from api.routers.exports import _Once
 from geo.layers.formats.ledger_layout import load_layout
 from geo.layers.formats.provenance import Written
 from geo.layers.schema import FINDINGS
@@ -48,7 +48,7 @@ async def download(
         shutil.rmtree(folder, ignore_errors=True)
         raise
     day = datetime.now(ZoneInfo("Asia/Shanghai")).strftime("%Y%m%d")
-    return _Once(
+    return OnceFile(
         folder,
         path,
         media_type=FORMATS["xlsx"].media_type,

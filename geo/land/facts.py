@@ -36,7 +36,9 @@ def status_seen(table: pd.DataFrame, as_of: np.datetime64) -> NDArray[np.object_
     """The status as far as it was true on a day: (n,) words; ``None`` where its own date lies later."""
     status = table["status"].to_numpy(dtype=object, copy=True)
     for field, words in _DATED.items():
-        status[np.isin(status.astype(str), words) & (days(table[field].to_numpy()) > as_of)] = None
+        later = days(table[field].to_numpy()) > as_of
+        if later.any():
+            status[later & table["status"].isin(words).to_numpy(dtype=bool)] = None
     return status
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -106,16 +106,47 @@ def evidence_of(
     reading : what the rule computed on the way, for each row
     parameters : values of the rule set that were used, for each row, as ``parameter`` makes them
     """
-    origin = [name for name in ("load_id", "source_row", "field_sources") if name in table]
-    records = table[[*fields, *origin]].iloc[rows].to_dict("records")
+    chosen = table.iloc[rows]
+    used: list[list[dict[str, Any]]] = [[] for _ in range(len(chosen))]
+    source = _sources(chosen)
+    for name in fields:
+        field, values = PARCELS.field(name), chosen[name]
+        there = np.flatnonzero(values.notna().to_numpy()).tolist()
+        about = {"field": name, "zh": field.zh, "unit": field.unit}
+        for i, value in zip(there, _plain(values.iloc[there], field.kind), strict=True):
+            used[i].append({**about, "value": value, "source": source(i, name)})
+    told = parameters if parameters is not None else [()] * len(chosen)
     return [
-        {
-            "used": [_item(name, record[name], _source(name, record)) for name in fields if _known(record[name])],
-            "reading": read,
-            "parameters": list(parameters[i]) if parameters is not None else [],
-        }
-        for i, (record, read) in enumerate(zip(records, reading, strict=True))
+        {"used": items, "reading": read, "parameters": list(values)}
+        for items, read, values in zip(used, reading, told, strict=True)
     ]
+
+
+def _plain(values: pd.Series, kind: str) -> list[Any]:
+    """Values as JSON takes them; dates as ISO days."""
+    if kind == "date":
+        return [str(day) for day in values.to_numpy().astype("datetime64[D]")]
+    return list(values.astype(object).tolist())
+
+
+def _sources(table: pd.DataFrame) -> Callable[[int, str], dict[str, Any] | None]:
+    """The load and the row that a value of a row came from: (row, field) -> where."""
+    if "load_id" not in table:
+        return lambda i, name: None
+    whole: list[dict[str, Any] | None] = [
+        None if not isinstance(load, str) else {"load_id": load, "row": None if pd.isna(row) else int(row)}
+        for load, row in zip(table["load_id"].tolist(), table["source_row"].tolist(), strict=True)
+    ]
+    parts: list[Any] = table["field_sources"].tolist() if "field_sources" in table else [None] * len(table)
+
+    def source(i: int, name: str) -> dict[str, Any] | None:
+        told = parts[i]
+        if isinstance(told, dict) and name in told:
+            load, row = told[name]
+            return {"load_id": load, "row": row}
+        return whole[i]
+
+    return source
 
 
 def parameter(key: str, zh: str, value: Any, status: str) -> dict[str, Any]:
@@ -124,35 +155,18 @@ def parameter(key: str, zh: str, value: Any, status: str) -> dict[str, Any]:
 
 
 def unverified_of(parameters: Sequence[dict[str, Any]]) -> list[str]:
-    """Names of the used values that nobody has verified."""
-    return [one["zh"] for one in parameters if one["status"] == "unverified"]
-
-
-def _known(value: Any) -> bool:
-    return isinstance(value, (list, dict)) or bool(pd.notna(value))
-
-
-def _source(name: str, record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The load and the row that a value came from."""
-    told = record.get("field_sources")
-    if isinstance(told, dict) and name in told:
-        load, row = told[name]
-        return {"load_id": load, "row": row}
-    load, row = record.get("load_id"), record.get("source_row")
-    return None if not isinstance(load, str) else {"load_id": load, "row": None if pd.isna(row) else int(row)}
-
-
-def _item(name: str, value: Any, source: dict[str, Any] | None) -> dict[str, Any]:
-    field = PARCELS.field(name)
-    shown = str(pd.Timestamp(value).date()) if field.kind == "date" else value
-    if isinstance(shown, np.generic):
-        shown = shown.item()
-    return {"field": name, "zh": field.zh, "value": shown, "unit": field.unit, "source": source}
+    """Names of the used values that nobody has verified, and of those that a newer edition has replaced."""
+    return [
+        one["zh"] if one["status"] == "unverified" else f"{one['zh']}（{one['status_title']}）"
+        for one in parameters
+        if one["status"] in ("unverified", "superseded")
+    ]
 
 
 _SPECIAL = {
     "contradiction:started_on": "动工证据相互矛盾",
     "contradiction:stopped_on": "停产日期与在产状态矛盾",
+    "contradiction:suspended_on": "停工日期与在建状态矛盾",
     "contradiction:stock_class": "批而未供与供地信息矛盾",
     "buildings": "建筑图层",
     "buildings.floor_area_m2": "部分建筑的建筑面积",

@@ -61,9 +61,10 @@ def _comparable(texts: pd.Series) -> pd.Series:
 
 
 def _items(record: dict[str, Any], shown: Sequence[str]) -> list[dict[str, Any]]:
-    year = record.get("year")
+    year: Any = record.get("year")
     when = "" if pd.isna(year) else f"，{int(year)}年度"
-    load, row = record.get("load_id"), record.get("source_row")
+    load: Any = record.get("load_id")
+    row: Any = record.get("source_row")
     source = {"load_id": load, "row": None if pd.isna(row) else int(row)} if isinstance(load, str) else None
     return [
         {"field": name, "zh": f"{ENTERPRISES.field(name).zh}（{record.get('holder') or '企业'}{when}）",

@@ -153,6 +153,8 @@ def _reading(state: IdleState, basis: Basis, rule: str, row: int) -> dict[str, A
     about["start_due_basis"] = None if np.isnat(due) else ("handover" if silent else "contract")
     period = 2 if rule == "IDLE_SLOW" else int(verdict.level[row] == "idle_2y")
     about["excused_days"] = int(state.clock.taken[row, period])
+    if rule == "IDLE_A" and verdict.level[row] in ("idle_1y", "idle_2y"):
+        about["idle_since"] = str(state.clock.over[row, 0])  # the level of two years holds only since its own day
     return about | ({"discretionary": True} if rule == "IDLE_SLOW" else {})
 
 

@@ -90,12 +90,21 @@ def indicators_frame(measured: Measured) -> pd.DataFrame:
     ``missing`` names, for each parcel, the inputs that would have to be known for the indicators that are empty.
     """
     inputs = measured.parcels
-    own = ("parcel_id", "town", "holder", "land_basis", "run_id", "missing")
+    own = ("parcel_id", "town", "holder", "land_basis", "firms", "run_id", "missing")
     frame = _layer(inputs, [name for name in INDICATORS.columns if name not in own])
     for name in ("holder", "town", "parcel_id"):
         frame.insert(0, name, inputs.table[name])
+    frame["firms"] = _firms_of_parcels(measured)
     frame["missing"] = _missing(inputs, [name for name in INDICATORS.columns if name in MEASURES])
     return frame[[name for name in INDICATORS.columns if name != "run_id"]]
+
+
+def _firms_of_parcels(measured: Measured) -> pd.Series:
+    """The ids of the firms on each parcel, the one with most land first."""
+    uses = measured.uses.sort_values(["parcel", "land_m2", "firm"], ascending=[True, False, True])
+    ids = measured.firms.table["firm_id"].to_numpy(dtype=object)[uses["firm"].to_numpy()]
+    ends = np.searchsorted(uses["parcel"].to_numpy(), np.arange(1, len(measured.parcels)), side="left")
+    return pd.Series([each.tolist() for each in np.split(ids, ends)], dtype=object)
 
 
 def firms_frame(measured: Measured, scores: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -178,10 +187,11 @@ def _standstill(table: pd.DataFrame, reasons: dict[str, Objects], parcels: pd.Da
     # A stop that only came later, that ended, or after which the work was finished is none.
     later = days(parcels["suspended_on"].to_numpy()) > as_of
     over = (resumed >= suspended) | (~np.isnat(suspended) & is_(*DONE))
+    anew = over & is_("suspended")  # it stopped again, nobody says when
     other = said & ~is_("suspended")
     months = np.where(np.isnat(suspended), np.where(other | later, 0.0, np.nan), full_months(suspended, as_of))
     table["suspended_on"] = suspended.astype("datetime64[s]")
-    table["suspended_months"] = np.where(over, 0.0, months)
+    table["suspended_months"] = np.where(anew, np.nan, np.where(over, 0.0, months))
     reasons["suspended_months"] = _either(said, "suspended_on", "status")
 
     stopped = known_days(parcels, "stopped_on", as_of)

@@ -6,12 +6,12 @@ total of a column is the sum of what it shows; a parcel that stands in two rows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from geo.land.calendar import days
 from geo.land.ledger_firms import firm_values
@@ -25,7 +25,8 @@ _DAY = np.timedelta64(1, "D")
 _SEVERAL = "\x1f"
 _SEPARATORS = {"rules": "、", "missing": "、", "enterprise": "、", "firm_ids": _SEVERAL}
 # How several findings of a parcel become one row, for what is no text.
-_TOGETHER = {"since": "min", "next_date": "min", "days": "max", "fee_yuan": "max", "area_m2": "max"}
+_TOGETHER = {"since": "min", "next_date": "min", "days": "max", "fee_yuan": "max", "area_m2": "max",
+             "excused_days": "max"}  # fmt: skip
 _NUMERIC = ("real", "integer")
 _COMPARISONS = {"below": "低于 ", "at_most": "不超过 ", "above": "超过 ", "at_least": "达到 "}
 
@@ -83,7 +84,7 @@ def ledger(
             rows=len(rows),
             parcels=int(rows["parcel_id"].nunique()),
             area_mu=float(mu(rows.groupby("parcel_id")["area_m2"].max().sum())),
-            fee_yuan=float(rows["fee_yuan"].sum()) if rows["fee_yuan"].notna().any() else None,
+            fee_yuan=_fee_once(rows),
             fee_unknown=int(((rows["level"] == "idle_1y") & rows["fee_yuan"].isna()).sum()),
             unassessed=len(unknown),
             unassessed_parcels=int(unknown["parcel_id"].nunique()),
@@ -188,37 +189,41 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _joined(table: pd.DataFrame) -> pd.DataFrame:
-    """One row for each parcel and holder."""
+    """One row for each parcel and holder, in the order of their first findings."""
     keys = ["parcel_id", "holder"]
-    first = table.drop_duplicates(keys).reset_index(drop=True)
-    several = table[table.duplicated(keys, keep=False)]
-    if several.empty:
+    group = table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    first = table[~table.duplicated(keys)].reset_index(drop=True)
+    if len(first) == len(table):
         return first
-    grouped = several.groupby(keys, dropna=False, sort=False)
-    by = {
-        name: _TOGETHER.get(name) or partial(_distinct, separator=_SEPARATORS.get(name, "；"))
-        for name in table.columns
-        if name not in keys and not table[name].isna().all()
-    }
-    merged = grouped.agg(by).reset_index()
-    place = pd.MultiIndex.from_frame(first[keys]).get_indexer(pd.MultiIndex.from_frame(merged[keys]))
-    for name in by:
-        values = first[name].to_numpy(copy=True)
-        values[place] = merged[name].to_numpy()
-        first[name] = values
+    grouped = table.groupby(group)
+    for name in table.columns.difference(keys):
+        if name in _TOGETHER:
+            first[name] = grouped[name].agg(_TOGETHER[name]).to_numpy()
+        else:
+            first[name] = _distinct(table[name], group, len(first), _SEPARATORS.get(name, "；"))
     return first
 
 
-def _distinct(texts: Iterable[Any], separator: str) -> str | None:
-    """Texts as one, each part of them once."""
-    parts = [part for text in texts if isinstance(text, str) for part in text.split(separator)]
-    return separator.join(dict.fromkeys(parts)) or None
+def _distinct(texts: pd.Series, group: NDArray[np.int64], count: int, separator: str) -> pd.Series:
+    """The texts of each group as one, each part of them once."""
+    parts: list[dict[str, None]] = [{} for _ in range(count)]
+    for place, text in zip(group.tolist(), texts, strict=True):
+        if isinstance(text, str):
+            parts[place].update(dict.fromkeys(text.split(separator)))
+    return pd.Series([separator.join(each) or None for each in parts], dtype=object)
 
 
 def _counted(unverified: pd.Series) -> dict[str, int]:
     """Name of an unverified value -> findings that used it, the most used first."""
     names = unverified.dropna().astype(str).str.split("；").explode()
     return {str(name): int(count) for name, count in names.value_counts().items()}
+
+
+def _fee_once(rows: pd.DataFrame) -> float | None:
+    """Σ of the known fees in yuan, to the cent; a parcel owes one."""
+    if not rows["fee_yuan"].notna().any():
+        return None
+    return round(float(rows.groupby("parcel_id")["fee_yuan"].max().sum()), 2)
 
 
 def _sum_once(values: list[Any], parcel_id: pd.Series, places: int | None) -> float | None:

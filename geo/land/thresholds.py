@@ -259,7 +259,7 @@ def _columns(table: SectorTable, land_class: str) -> dict[str, Mapping[str, floa
     entries = table.values.items()  # noqa: PD011 (a field of the rule file)
     if not table.by_land_class:
         return {"": {key: value for key, value in entries if not isinstance(value, dict)}}
-    columns = {key: value for key, value in entries if isinstance(value, dict)}
+    columns: dict[str, Mapping[str, float]] = {key: value for key, value in entries if isinstance(value, dict)}
     return columns if land_class == "" else {land_class: columns.get(land_class, {})}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # SwiftShader draws in software; newer Chromium wants to be asked for it by name.
 FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-dev-shm-usage"]
@@ -154,6 +154,8 @@ def lab() -> Iterator[Lab]:
     pictures = Path(__file__).resolve().parents[1] / "screenshots"
     pictures.mkdir(exist_ok=True)
     flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    # While the map is drawn in software, an answer may wait for its turn.
+    expect.set_options(timeout=30_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         yield Lab(browser, pictures)

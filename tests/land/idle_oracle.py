@@ -1,4 +1,4 @@
-"""The idle-land rules once more, one parcel at a time and day by day, from their definitions: what the code must agree with.
+"""The idle-land rules once more, one parcel at a time and day by day, from their definitions.
 
 Unknown facts are tried both ways: the level is known only where every way gives the same.
 """
@@ -90,7 +90,9 @@ def assess(parcel: dict[str, Any], delays: list[tuple], as_of: date, reading: Re
     silent = get("start_due") is None
     handover = get("handover_date")
     due = get("start_due") or (years_later(handover, 1) if handover else None)
-    excuses = [(begin, end) for cause, begin, end in delays if cause in EXCUSING and begin and not (end and end < begin)]
+    excuses = [
+        (begin, end) for cause, begin, end in delays if cause in EXCUSING and begin and not (end and end < begin)
+    ]
     spans = list(excuses)
     if reading.late_handover_excuses and not silent and handover and handover > due:
         spans.append((due + ONE, handover))
@@ -98,8 +100,8 @@ def assess(parcel: dict[str, Any], delays: list[tuple], as_of: date, reading: Re
     if due is None:
         answers = {"?" if not state else "ok" for state in starts}
     else:
-        steps = [("idle_2y", over(due, 2, spans, as_of, reading)[0]), ("idle_1y", over(due, 1, spans, as_of, reading)[0]),
-                 ("overdue", due + ONE), ("warning", due - timedelta(reading.warn_days))]  # fmt: skip
+        steps = [(name, over(due, years, spans, as_of, reading)[0]) for name, years in (("idle_2y", 2), ("idle_1y", 1))]
+        steps += [("overdue", due + ONE), ("warning", due - timedelta(reading.warn_days))]
         calendar = next((name for name, day in steps if day is not None and day <= as_of), "ok")
         answers = {"ok" if state else calendar for state in starts}
         if unsupplied:
@@ -114,10 +116,9 @@ def assess(parcel: dict[str, Any], delays: list[tuple], as_of: date, reading: Re
             verdict.since["IDLE_A"] = steps[place][1]
             verdict.next_date = steps[place - 1][1] if place else None
         price, kind = get("land_price_yuan"), get("supply_kind")
-        if level_a == "idle_1y" and price is not None and price > 0 and kind != "lease":
-            if get("tenure") != "collective":
-                cents = Decimal("0.01")
-                verdict.fee = (Decimal(str(price)) / 5).quantize(cents, rounding=ROUND_HALF_UP)
+        priced = price is not None and price > 0 and kind != "lease" and get("tenure") != "collective"
+        if level_a == "idle_1y" and priced:
+            verdict.fee = (Decimal(str(price)) / 5).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
     area = below(get("area_developed_m2"), get("area_due_m2"), 3)
     money = below(get("investment_made_yuan"), get("investment_due_yuan"), 4)
@@ -184,7 +185,13 @@ def below(part: float | None, whole: float | None, times: int) -> set[bool]:
 
 
 def stalled_a_year(
-    parcel: dict[str, Any], seen: Any, status: str | None, as_of: date, excuses: list, start: date | None, reading: Reading
+    parcel: dict[str, Any],
+    seen: Any,
+    status: str | None,
+    as_of: date,
+    excuses: list,
+    start: date | None,
+    reading: Reading,
 ) -> tuple[set[bool], date | None]:
     suspended, resumed = seen("suspended_on"), seen("resumed_on")
     took_up = suspended is not None and resumed is not None and resumed >= suspended

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import shapely
 import shapely.affinity
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapely import box
 
@@ -211,7 +211,8 @@ def test_areas_are_ellipsoidal() -> None:
         exact = ellipsoidal_area(shapely.intersection(here, house))
         assert found["footprint_m2"].to_numpy() == pytest.approx(exact, rel=1e-9, abs=1e-6)
         rest = [max(ellipsoidal_area(shapely.get_parts(each))) for each in shapely.difference(here, house)]
-        assert found["vacant_m2"].to_numpy() == pytest.approx(rest, rel=1e-9)
+        # Half a millimetre around the building closes slits: up to 190 m × 0.5 mm.
+        assert (rest - found["vacant_m2"].to_numpy()).tolist() == pytest.approx([0.05, 0.05], abs=0.051)
 
 
 # --- vacant land
@@ -235,6 +236,13 @@ def test_aprons_close_the_gap_between_two_buildings() -> None:
         [10_000 - 16 * 98]
     )  # 2 m remain open
     assert ground_of(land(HECTARE), two, MeasureRules(apron_m=5.0))["vacant_m2"].tolist() == about([45 * 100])
+
+
+def test_no_piece_goes_on_through_a_slit_of_a_millimetre() -> None:
+    # Two halls from border to border, drawn 0.1 mm apart; then 2 m.
+    for gap, vacant_m2 in ((0.0001, 6000), (2.0, 10_000 - 980)):
+        two = houses(box(30, 0, 40, 50), box(30, 50 + gap, 40, 100))
+        assert ground_of(land(HECTARE), two, PLAIN)["vacant_m2"].tolist() == about([vacant_m2])
 
 
 def test_a_building_beside_the_parcel_casts_its_apron_on_its_own_side_alone() -> None:
@@ -308,12 +316,13 @@ def by_difference(parcels: gpd.GeoDataFrame, standing: list[list[Any]], apron_m:
     result = []
     for place, those in zip(parcels.geometry, standing, strict=True):
         flat = shapely.transform(place, lambda xy: (xy - [LON, LAT]) * [kx, ky])
-        aprons = shapely.buffer(np.array(those, dtype=object), apron_m, join_style="mitre")
+        aprons = shapely.buffer(np.array(those, dtype=object), apron_m + 0.0005, join_style="mitre")
         rest = flat.difference(shapely.union_all(aprons)) if those else flat
         result.append(max((part.area for part in shapely.get_parts(rest)), default=0.0))
     return result
 
 
+@settings(max_examples=40)
 @given(shapes=_houses | _aligned, place=st.sampled_from(PLACES), apron_m=st.sampled_from([0.0, 1.5, 5.0]))
 def test_the_result_is_that_of_plain_overlays(shapes: list[Any], place: list[Any], apron_m: float) -> None:
     parcels, buildings = land(*place), houses(*shapes)
@@ -336,6 +345,7 @@ def _spills(area: float, shape: Any) -> bool:
     return area < 5 and area < 0.01 * shape.area
 
 
+@settings(max_examples=25)
 @given(shapes=_houses, seed=st.integers(0, 99))
 def test_order_and_place_change_nothing(shapes: list[Any], seed: int) -> None:
     rules, (here, beside) = MeasureRules(), PLACES[1]
@@ -350,13 +360,17 @@ def test_order_and_place_change_nothing(shapes: list[Any], seed: int) -> None:
         )
 
 
+@settings(max_examples=25)
 @given(shape=_house, at=st.floats(0.2, 0.8))
 def test_splitting_a_building_in_two_changes_nothing(shape: Any, at: float) -> None:
     west, south, east, north = shape.bounds
     cut = west + at * (east - west)
     halves = [shape.intersection(box(west, south, cut, north)), shape.intersection(box(cut, south, east, north))]
-    if any(0 < each.intersection(piece).area < 5 for piece in halves for each in PLACES[0]):
-        return  # a half may be a spill where the whole is none
+    # What is under 5 m² may be a spill for a half and none for the whole.
+    both = shapely.union_all(np.array(PLACES[0]))
+    beyond = [piece.difference(both).area for piece in (shape, *halves)]
+    assume(not any(1e-9 < area < 5 for area in beyond))
+    assume(not any(1e-9 < each.intersection(piece).area < 5 for piece in (shape, *halves) for each in PLACES[0]))
     one = ground_of(land(*PLACES[0]), houses(shape, floors=[3]), PLAIN)
     two = ground_of(land(*PLACES[0]), houses(*halves, floors=[3, 3]), PLAIN)
     for name in ("footprint_m2", "building_floor_m2", "vacant_m2"):

@@ -1,7 +1,7 @@
 """Idle land: known answers worked by hand, each with the article it rests on.
 
-办法 is 闲置土地处置办法 (国土资源部令第53号), 民法典 the Civil Code. Unless a case says otherwise the land is granted for
-1,000,000 yuan, the contract is silent of nothing but what the case names, and nothing was started.
+办法 is 闲置土地处置办法 (国土资源部令第53号), 民法典 the Civil Code. Unless a case says otherwise the land is granted
+for 1,000,000 yuan and nothing was started.
 """
 
 from __future__ import annotations

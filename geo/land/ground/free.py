@@ -29,6 +29,7 @@ class _Room(NamedTuple):
     to: Ints  # edge that follows an edge
     polygon: Ints  # polygon of an edge, 0 the parcel
     first: Ints  # first edge of a polygon
+    bent: Flags  # whether a polygon's own edges might meet
     crossing: Ints  # the two edges of a crossing
     at: Floats  # where on them it lies, 0 … 1
     start: Ints  # crossings of edge e: item[start[e]:start[e + 1]], each as 2 × crossing + which of its edges
@@ -89,7 +90,8 @@ def _all_free(
     nodes = _EDGES + _CROSSINGS
     room = _Room(
         np.empty((nodes, 2)), np.empty((_EDGES, 2)), np.empty(_EDGES, np.int64), np.empty(_EDGES, np.int64),
-        np.empty(_POLYGONS + 1, np.int64), np.empty((_CROSSINGS, 2), np.int64), np.empty((_CROSSINGS, 2)),
+        np.empty(_POLYGONS + 1, np.int64), np.empty(_POLYGONS, np.bool_), np.empty((_CROSSINGS, 2), np.int64),
+        np.empty((_CROSSINGS, 2)),
         np.empty(_EDGES + 1, np.int64), np.empty(2 * _CROSSINGS, np.int64), np.empty(_POLYGONS, np.bool_),
         np.empty(nodes, np.int64), np.empty(nodes, np.int64), np.empty(nodes), np.empty(nodes),
         np.empty(nodes, np.int64), np.empty(nodes, np.int64),
@@ -169,7 +171,7 @@ def _enter_land(
 ) -> int:  # fmt: skip
     """Put the parcel's edges in, land on their left; how many there are, -1 where a ring is none."""
     count, begin = 0, low
-    room.first[0] = 0
+    room.first[0], room.bent[0] = 0, False
     for i in range(low, high):
         if not last[i]:
             continue
@@ -178,6 +180,7 @@ def _enter_land(
         if count < 0:
             return -1
         _link(room, before, count, 0)
+        room.bent[0] = before > 0  # several rings may touch
         begin = i + 1
     # Too tall a parcel has no scale of its own.
     for e in range(count):
@@ -196,6 +199,7 @@ def _enter_apron(
     n = _enter_ring(ring, 0, xy, low, high, forward, x0, y0, kx, ky)
     if n < 0:
         return -1
+    bent = False
     for i in range(n):
         h, j = i - 1 if i > 0 else n - 1, i + 1 if i < n - 1 else 0
         ax, ay = ring[i, 0] - ring[h, 0], ring[i, 1] - ring[h, 1]
@@ -206,6 +210,8 @@ def _enter_apron(
         stretch = 1.0 + (ax * bx + ay * by) / (la * lb)
         if stretch < 2.0 / (MITRE_LIMIT * MITRE_LIMIT):
             return -1
+        # The aprons on either side of a recess may meet; around convex buildings they cannot.
+        bent |= ax * by - ay * bx < 0
         at = before + n - 1 - i
         node[at, 0], node[at, 1] = ring[i, 0] + apron * mx / stretch, ring[i, 1] + apron * my / stretch
     for i in range(n):
@@ -216,6 +222,7 @@ def _enter_apron(
         if along <= _SAFE_M * _SAFE_M:
             return -1  # a recess that its apron fills
     _link(room, before, before + n, polygon)
+    room.bent[polygon] = bent
     return before + n
 
 
@@ -229,11 +236,12 @@ def _meet(room: _Room, edges: int) -> int:
         west, east = min(ax, bx) - _SAFE_M, max(ax, bx) + _SAFE_M
         south, north = min(ay, by) - _SAFE_M, max(ay, by) + _SAFE_M
         length = np.sqrt((bx - ax) ** 2 + (by - ay) ** 2)
-        for f in range(e + 1, edges):
+        own = polygon[e]
+        for f in range(e + 1 if room.bent[own] else room.first[own + 1], edges):
             cx, cy, dx, dy = node[f, 0], node[f, 1], node[to[f], 0], node[to[f], 1]
             if max(cx, dx) < west or min(cx, dx) > east or max(cy, dy) < south or min(cy, dy) > north:
                 continue
-            if polygon[e] == polygon[f] and (to[e] == f or to[f] == e):
+            if own == polygon[f] and (to[e] == f or to[f] == e):
                 continue
             other = np.sqrt((dx - cx) ** 2 + (dy - cy) ** 2)
             # How far the ends of either lie to the left of the other.
@@ -249,7 +257,7 @@ def _meet(room: _Room, edges: int) -> int:
             ):
                 return -1
             if c * d < 0 and a * b < 0:
-                if polygon[e] == polygon[f] or found == _CROSSINGS:
+                if own == polygon[f] or found == _CROSSINGS:
                     return -1
                 room.crossing[found, 0], room.crossing[found, 1] = e, f
                 t = a / (a - b)

@@ -43,10 +43,11 @@ def ground_of(parcels: gpd.GeoDataFrame, buildings: pd.DataFrame | None, rules: 
     -------
     frame : (n) rows with ``RangeIndex``, areas ellipsoidal m²
 
-        ``building_count`` Int64, unknown where a parcel has no polygon and no building names it · ``footprint_m2`` ground of the parcel that buildings cover, overlaps once; ``nan``
-        without layer, or where a building of it has no polygon · ``building_floor_m2`` floor area for the plot ratio
-        (``ratio_floor_m2``), by the share of each footprint that lies in the parcel; ``nan`` where one is unknown ·
-        ``floor_unknown`` whether one is · ``vacant_m2`` largest single vacant piece (``vacant_m2``)
+        ``building_count`` Int64, unknown where a parcel has no polygon and no building names it · ``footprint_m2``
+        ground of the parcel that buildings cover, overlaps once; ``nan`` without layer, or where a building of it has
+        no polygon · ``building_floor_m2`` floor area for the plot ratio (``ratio_floor_m2``), by the share of each
+        footprint that lies in the parcel; ``nan`` where one is unknown · ``floor_unknown`` whether one is ·
+        ``vacant_m2`` largest single vacant piece (``vacant_m2``)
 
     Notes
     -----

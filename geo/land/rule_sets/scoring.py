@@ -62,7 +62,8 @@ class Scoring(Sourced):
     """Score and grade of firms. Ties take the better grade; cuts round to whole firms, half up.
 
     ``population`` states in words which firms are ranked. Firms of an ``exempt_industry`` are not rated (T); those with
-    less land than ``min_land_mu`` (of the size ``min_land_size``) are outside the population. Without ``cuts`` there are scores and no grades.
+    less land than ``min_land_mu`` (of the size ``min_land_size``) are outside the population. Without ``cuts`` there
+    are scores and no grades.
     """
 
     rule: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{1,31}$", description="规则代码")] = "GRADE"

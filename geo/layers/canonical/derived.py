@@ -85,6 +85,7 @@ INDICATORS = Layer(
         real("area_m2", "椭球面积", "m2"),
         real("land_m2", "用地面积", "m2"),
         Field("firm_count", "integer", "企业数"),
+        Field("firms", "json", "用地企业"),
         text("apportioned_by", "分摊方法"),
         Field("year", "integer", "经营数据年度"),
         Field("building_count", "integer", "建筑数"),

@@ -78,17 +78,19 @@ def sources_of_kept(standing: pd.DataFrame, kept: Sequence[str]) -> list[dict[st
     """
     if not kept:
         return [None] * len(standing)
-    there = np.column_stack([standing[name].notna().to_numpy() for name in kept])
-    # Rows that keep the same fields share the tuple of their names.
-    told: Any = np.unique(there, axis=0, return_inverse=True)
-    patterns, which = told[0], told[1].ravel().tolist()
-    names = [tuple(np.array(kept, dtype=object)[pattern]) for pattern in patterns]
-    unknown = standing["load_id"].isna()
-    loads = standing["load_id"].astype(object).where(~unknown, None).tolist()
-    rows = [None if pd.isna(row) else int(row) for row in standing["source_row"].to_numpy(dtype=object)]
+    there = np.packbits(np.column_stack([standing[name].notna().to_numpy() for name in kept]), axis=1)
+    width, marks = there.shape[1], there.tobytes()
+    loads = standing["load_id"].astype(object).where(standing["load_id"].notna(), None).tolist()
+    rows = standing["source_row"].astype("Int64").to_numpy(dtype=object, na_value=None).tolist()
+    names: dict[bytes, list[str]] = {}  # rows that keep the same fields share the list of their names
     cells: list[dict[str, Source] | None] = []
-    for pattern, load, row, before in zip(which, loads, rows, standing["field_sources"], strict=True):
-        wanted, origin = names[pattern], [load, row]
+    for at, (load, row, before) in enumerate(zip(loads, rows, standing["field_sources"].tolist(), strict=True)):
+        mark = marks[at * width : (at + 1) * width]
+        wanted = names.get(mark)
+        if wanted is None:
+            chosen = np.unpackbits(there[at], count=len(kept))
+            wanted = names[mark] = [name for name, is_there in zip(kept, chosen, strict=True) if is_there]
+        origin = [load, row]
         sources: dict[str, Source] = dict.fromkeys(wanted, origin)
         if isinstance(before, dict):  # some of them came from elsewhere already
             sources |= {name: before[name] for name in wanted if name in before}

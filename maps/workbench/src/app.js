@@ -134,7 +134,7 @@ function Workbench({ run, style }) {
           ${!run && html`<${NothingYet} />`}
           ${run && tab === "plots" && html`<${PlotsPanel} plots=${plots} summary=${run.summary} selected=${selected} onOpen=${openPlot} />`}
           ${run && tab === "sites" && html`<${SitesPanel} search=${search} selected=${selected} onSearch=${setSearch} onOpen=${openSite} onOpenId=${openId} />`}
-          ${run && tab === "findings" && html`<${FindingsPanel} levels=${levels} selected=${selected} onOpen=${openParcel} />`}
+          ${run && tab === "findings" && html`<${FindingsPanel} levels=${levels} run=${run} selected=${selected} onOpen=${openParcel} />`}
           ${(run || tab === "layers") && tab === "layers" && html`<${LayersPanel} groups=${groups} patterns=${patterns} shown=${shown} run=${run}
             onToggle=${(/** @type {string} */ key) => setShown({ ...shown, [key]: !shown[key] })} />`}
         </div>

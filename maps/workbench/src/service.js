@@ -26,7 +26,7 @@
 /** @typedef {{field: string, zh: string, value: unknown, unit: string}} Value */
 /** @typedef {{firm_id: string, holder: string | null, credit_code: string | null, values: Value[], evidence: Record<string, any> | null,
  *   missing: {zh: string}[]}} Firm */
-/** @typedef {Record<string, {file_name: string, data_date: string | null, loaded_at: string}>} Loads */
+/** @typedef {Record<string, {file_name: string, layer?: string, data_date: string | null, loaded_at: string}>} Loads */
 /** @typedef {{parcel: Record<string, any>, findings: Finding[], plots?: string[], judged?: boolean,
  *   run?: {run_id: string, as_of: string, ruleset: string, ruleset_title: string} | null,
  *   assessed?: {idle: Assessed, inefficient: Assessed}, timeline?: Timeline, loads?: Loads,

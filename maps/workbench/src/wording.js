@@ -94,14 +94,14 @@ export function fieldValue(field, value, unit = "") {
   return quantity(value, unit);
 }
 
-/** A sum of money in both ways: to be read at a glance, and to the cent. @param {unknown} yuan */
-export function exactMoney(yuan) {
-  if (!isNumber(yuan)) return "—";
-  return Math.abs(yuan) < 1e4 ? `${hundredths.format(yuan)} 元` : `${money(yuan)}（${hundredths.format(yuan)} 元）`;
-}
+/** A sum of money to the cent. @param {unknown} yuan */
+export const exactMoney = (yuan) => (isNumber(yuan) ? `${hundredths.format(yuan)} 元` : "—");
 
 /** Levels of findings: of several on one parcel the first counts. */
 export const GRAVEST_FIRST = ["idle_2y", "idle_1y", "idle_stalled", "inefficient", "overdue", "warning", "not_assessed"];
+
+/** Levels that make a parcel idle or inefficient; a parcel has one of a kind. @type {Record<string, string[]>} */
+export const FOUND = { idle: ["idle_1y", "idle_2y", "idle_stalled"], inefficient: ["inefficient"] };
 
 /** Coded words that the service sends as they are stored. @type {Record<string, string>} */
 export const WORDS = {
@@ -126,12 +126,21 @@ export const FATES = { found: "疑似", watched: "临期或逾期", not_assessed
 /** @type {Record<string, string>} */
 export const KINDS = { idle: "闲置", inefficient: "低效" };
 
+/** Layers by the names that sources have. @type {Record<string, string>} */
+export const LAYER_NAMES = {
+  parcels: "宗地", delays: "延误原因", enterprises: "企业", buildings: "建筑", zoning: "规划用途", control_lines: "控制线",
+  barriers: "阻隔", towns: "乡镇街道", network: "交通网络", terminals: "物流节点", markets: "市场", demands: "项目需求",
+};
+
 /** The file and row that a value came from. @param {import("./service.js").Source | undefined} source @param {import("./service.js").Loads} loads */
 export function sourceText(source, loads) {
   if (!source) return "来源未记载";
   const load = loads[source.load_id];
+  // A load's name ends in the layer that it filled.
+  const layer = load?.layer ?? /-([a-z_]+)$/.exec(source.load_id)?.[1] ?? "";
   const where = source.row === null ? "" : ` 第 ${source.row} 行`;
-  return `${load?.file_name ?? source.load_id}${where}${load?.data_date ? `（数据日期 ${day(load.data_date)}）` : ""}`;
+  const about = [LAYER_NAMES[layer], load?.data_date && `数据日期 ${day(load.data_date)}`].filter(Boolean).join("，");
+  return `${load?.file_name ?? source.load_id}${where}${about ? `（${about}）` : ""}`;
 }
 
 /** @param {unknown} word */

@@ -1,6 +1,6 @@
 // Whether a parcel was looked at, by which rules, and if not, why: no finding is no clearance.
 import { html } from "../view.js";
-import { FATES, GRAVEST_FIRST, KINDS } from "../wording.js";
+import { FATES, FOUND, GRAVEST_FIRST, KINDS } from "../wording.js";
 
 /** @typedef {import("../service.js").Finding} Finding */
 /** @typedef {import("../service.js").Assessed} Looked */
@@ -34,7 +34,6 @@ export function AssessedView({ assessed, findings, levels, run }) {
 
 /** @param {string | undefined} gravest @param {Looked} looked @param {Record<string, {zh: string}>} levels */
 function verdict(gravest, looked, levels) {
-  if (gravest === "not_assessed") return FATES.not_assessed;
-  if (gravest) return `疑似：${levels[gravest]?.zh ?? gravest}`;
+  if (gravest) return `${Object.values(FOUND).flat().includes(gravest) ? "疑似：" : ""}${levels[gravest]?.zh ?? gravest}`;
   return looked.subject ? FATES.ok : "未评估";
 }

@@ -36,6 +36,14 @@ export function counted(excuse) {
 }
 
 /**
+ * Whether the day of a milestone makes its level: a year of suspension alone does not, and nothing does where the parcel
+ * could not be assessed.
+ * @param {Timeline} timeline @param {string} level
+ */
+const holds = (timeline, level) =>
+  level === "idle_stalled" ? [timeline.level, timeline.next_level].includes(level) : timeline.level !== "not_assessed";
+
+/**
  * @param {Timeline} timeline
  * @param {(level: string) => string} title name of a level
  * @returns {Label[]} in order of time
@@ -44,7 +52,9 @@ export function labelsOf(timeline, title) {
   /** @type {Label[]} */
   const labels = timeline.events.map(({ date, zh, seen }) => ({ kind: "event", date, text: zh, level: "", ahead: !seen }));
   for (const { date, zh, level, passed } of timeline.milestones) {
-    if (date) labels.push({ kind: "milestone", date, text: zh === title(level) ? zh : `${zh}：${title(level)}`, level, ahead: !passed });
+    if (!date) continue;
+    const text = holds(timeline, level) ? `${zh}：${title(level)}` : zh;
+    labels.push({ kind: "milestone", date, text, level: holds(timeline, level) ? level : "", ahead: !passed });
   }
   for (const excuse of timeline.excuses) {
     if (!excuse.from) continue;
@@ -59,6 +69,7 @@ export function labelsOf(timeline, title) {
  * @param {number[]} wanted in ascending order @param {number} gap @param {number} low @param {number} high
  */
 export function pushedApart(wanted, gap, low, high) {
+  /** @type {number[]} */
   const placed = [];
   for (const [i, y] of wanted.entries()) placed.push(Math.max(y, i ? placed[i - 1] + gap : low));
   for (let i = placed.length - 1, limit = high; i >= 0; i--, limit -= gap) placed[i] = Math.min(placed[i], limit);
@@ -107,7 +118,7 @@ function bandsOf(timeline, at) {
 /** How long each level held until now. @param {Timeline} timeline @param {(iso: string) => number} at @returns {Stretch[]} */
 function stretchesOf(timeline, at) {
   const passed = timeline.milestones
-    .flatMap(({ date, level, passed }) => (date && passed ? [{ date, level }] : []))
+    .flatMap(({ date, level, passed }) => (date && passed && holds(timeline, level) ? [{ date, level }] : []))
     .sort((a, b) => a.date.localeCompare(b.date));
   return passed.flatMap(({ date, level }, i) => {
     const ends = [timeline.as_of, passed[i + 1]?.date ?? timeline.as_of];

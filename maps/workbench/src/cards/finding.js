@@ -1,6 +1,6 @@
 // One finding: what is suspected under which article, since when, on what evidence, what is missing, what may be done.
 import { html } from "../view.js";
-import { day, exactMoney, number, quantity, word } from "../wording.js";
+import { day, exactMoney, money, number, quantity, word } from "../wording.js";
 import { Facts } from "./card.js";
 import { EvidenceTable, Parameters, ScoreParts, Status } from "./evidence.js";
 import { Excuses } from "./timeline.js";
@@ -13,7 +13,7 @@ export function FindingView({ finding, level, loads }) {
   const name = finding.level_title ?? level?.zh ?? finding.level;
   const rest = readings(reading);
   return html`<section class="finding" style=${{ borderLeftColor: level?.colour }} aria-label=${`${name}：${finding.rule_title ?? finding.rule}`}>
-    <h3>${name}<span class="tag">${confidence(finding.confidence)}</span></h3>
+    <h3>${name}${finding.level !== "not_assessed" && html`<span class="tag">${confidence(finding.confidence)}</span>`}</h3>
     <p class="finding-rule">${finding.rule_title ?? finding.rule}</p>
     <p class="cited">${[finding.source, finding.article].filter(Boolean).join(" ")}${finding.ruleset && html`<br />规则集：${finding.ruleset}`}</p>
     ${measures(reading, finding.level !== "not_assessed").map((text) => html`<p class="measure" key=${text}>${text}</p>`)}
@@ -24,7 +24,7 @@ export function FindingView({ finding, level, loads }) {
       ["至今", finding.days === null ? "" : `${number(finding.days)} 天`],
       ["下一节点", day(finding.next_date)],
       ["扣除天数", reading.excused_days > 0 ? `${number(reading.excused_days)} 天` : ""],
-      ["闲置费（测算）", finding.fee_yuan === null ? "" : exactMoney(finding.fee_yuan)],
+      ["闲置费（测算）", finding.fee_yuan === null ? "" : html`${money(finding.fee_yuan)}<small>${exactMoney(finding.fee_yuan)}</small>`],
       ["集体土地", reading.collective === true ? "参照办理，不计闲置费" : ""],
     ]} />
     <${Excuses} excuses=${reading.excuses ?? []} loads=${loads} />

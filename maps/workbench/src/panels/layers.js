@@ -1,7 +1,7 @@
 // What the map shows: groups that can be switched, their signs, how many features, how old the data.
 import { Swatch } from "../swatch.js";
 import { html } from "../view.js";
-import { day, number } from "../wording.js";
+import { LAYER_NAMES, day, number } from "../wording.js";
 
 /** @typedef {import("../service.js").Run} Run */
 /** @typedef {{key: string, zh: string, en: string, entries: import("../swatch.js").Entry[], layers: string[],
@@ -71,9 +71,3 @@ function Loads({ run }) {
     </table>
   </details>`;
 }
-
-/** @type {Record<string, string>} */
-const LAYER_NAMES = {
-  parcels: "宗地", delays: "延误原因", enterprises: "企业", buildings: "建筑", zoning: "规划用途", control_lines: "控制线",
-  barriers: "阻隔", towns: "乡镇街道", network: "交通网络", terminals: "物流节点", markets: "市场", demands: "项目需求",
-};
