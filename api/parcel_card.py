@@ -131,7 +131,8 @@ def _loads(store: Store, run: Run, parcel: Frame) -> dict[str, Any]:
     row = parcel.iloc[0]
     named = {row["load_id"], *(load for load, _ in (row["field_sources"] or {}).values())}
     return {
-        load.load_id: {"file_name": load.file_name, "data_date": load.data_date, "loaded_at": load.loaded_at}
+        load.load_id: {"layer": load.layer, "file_name": load.file_name, "data_date": load.data_date,
+                       "loaded_at": load.loaded_at}
         for load in store.loads()
         if load.load_id in named or load.load_id in run.loads
-    }
+    }  # fmt: skip

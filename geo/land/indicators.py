@@ -103,8 +103,8 @@ def _firms_of_parcels(measured: Measured) -> pd.Series:
     """The ids of the firms on each parcel, the one with most land first."""
     uses = measured.uses.sort_values(["parcel", "land_m2", "firm"], ascending=[True, False, True])
     ids = measured.firms.table["firm_id"].to_numpy(dtype=object)[uses["firm"].to_numpy()]
-    ends = np.searchsorted(uses["parcel"].to_numpy(), np.arange(1, len(measured.parcels)), side="left")
-    return pd.Series([each.tolist() for each in np.split(ids, ends)], dtype=object)
+    ends = np.searchsorted(uses["parcel"].to_numpy(), np.arange(1, len(measured.parcels) + 1), side="left")
+    return pd.Series([each.tolist() for each in np.split(ids, ends)[:-1]], dtype=object)
 
 
 def firms_frame(measured: Measured, scores: pd.DataFrame | None = None) -> pd.DataFrame:

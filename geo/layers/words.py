@@ -76,7 +76,7 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "network.mode": {"road": ("公路",), "rail": ("铁路",), "water": ("水路",)},
     "findings.kind": {"idle": ("闲置土地",), "inefficient": ("低效用地",)},
     "findings.level": {
-        "ok": ("未见问题",),
+        "ok": ("所评条款中未发现",),
         "warning": ("即将到期",),
         "overdue": ("逾期未动工",),
         "idle_1y": ("闲置满一年",),

@@ -139,6 +139,9 @@ def test_an_inefficient_parcel_shows_what_is_short(served_district: Any, lab: La
             expect(row).to_contain_text(parameter["status_title"])
         for value in told["indicators"]["values"]:
             expect(card.locator(".indicators")).to_contain_text(value["zh"])
+        assert told["firms"]
+        for firm in told["firms"]:
+            expect(card.locator(".firms")).to_contain_text(firm["holder"])
         watched.wait_until_drawn()
         lab.picture(page, "inefficient-1440")
         page.set_viewport_size({"width": 1440, "height": 2600})

@@ -119,7 +119,7 @@ def test_it_agrees_with_the_findings_on_random_parcels() -> None:
     found = assess_idle(table, delays, HAINAN, as_of)
     by_parcel = {key: rows.set_index("rule") for key, rows in found.groupby("parcel_id")}
     seen = set()
-    for i, parcel_id in enumerate(table["parcel_id"]):
+    for i, parcel_id in enumerate(table["parcel_id"][:90]):
         timeline = timeline_of(table.iloc[[i]], delays, HAINAN, as_of)
         json.dumps(timeline)
         seen.add(timeline["level"])

@@ -1,4 +1,4 @@
-"""The largest free piece of a parcel by a kernel: the parcel without its buildings and the aprons around them.
+"""What is free of a parcel, by a kernel: the parcel without its buildings and the aprons around them.
 
 Where no three lines meet and none lies on another, the border of what is left consists of the stretches of the parcel's
 border outside all aprons and the stretches of the aprons' borders inside the parcel and outside all others; at each
@@ -12,8 +12,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from geo.land.ground.outlines import TALL_DEGREES, Flags, Floats, Ints, Outlines
-from geo.layers.checking.borders import metres_per_degree
+from geo.land.ground.outlines import TALL_DEGREES, Flags, Floats, Ints
 
 MITRE_LIMIT = 5.0
 _SAFE_M = 1e-6  # what comes nearer than this may as well touch
@@ -43,46 +42,8 @@ class _Room(NamedTuple):
     around: Ints  # ring around a hole
 
 
-def largest_free_m2(parcel: Ints, start: Ints, house: Ints, land: Outlines, houses: Outlines, apron_m: float) -> Floats:
-    """Largest free piece of each parcel, ellipsoidal m²; ``nan`` where the case is not plain.
-
-    Parameters
-    ----------
-    parcel : (k,) rows of ``land``
-    start, house : (k + 1,), (j,) the buildings of parcel ``i`` are ``house[start[i]:start[i + 1]]``
-    land, houses : outlines of parcels and buildings
-    apron_m : ground around a building that is not free, with mitred corners
-    """
-    return _free(parcel, start, house, land, houses, apron_m)[0]
-
-
-def free_m2(parcel: Ints, start: Ints, house: Ints, land: Outlines, houses: Outlines) -> Floats:
-    """All ground of each parcel that its buildings do not cover, ellipsoidal m²; as ``largest_free_m2``."""
-    return _free(parcel, start, house, land, houses, 0.0)[1]
-
-
-def common_m2(one: Ints, other: Ints, these: Outlines, those: Outlines) -> Floats:
-    """Ground that polygons ``one`` of ``these`` and ``other`` of ``those`` have in common, ellipsoidal m².
-
-    (k,) rows each; ``nan`` where the case is not plain. Exact to 1e-9 of the polygon of ``these``.
-    """
-    free = free_m2(one, np.arange(len(one) + 1), other, these, those)
-    return np.asarray(np.maximum(these.area_m2[one] - free, 0.0))
-
-
-def _free(parcel: Ints, start: Ints, house: Ints, land: Outlines, houses: Outlines, apron_m: float) -> Floats:
-    """The largest piece and all pieces together: (2, k) ellipsoidal m²."""
-    if len(parcel) == 0:
-        return np.empty((2, 0))
-    free = _all_free(
-        parcel, start, house, land.xy, land.last, land.begin, land.end, land.turn, land.scale, houses.xy,
-        houses.begin, houses.end, houses.turn, houses.rings, float(apron_m),
-    )  # fmt: skip
-    return free[[0, 2]] * metres_per_degree(free[[1, 3]].ravel()).prod(axis=1).reshape(2, -1)
-
-
 @numba.njit(cache=True, error_model="numpy")
-def _all_free(
+def all_free(
     parcel: Ints, start: Ints, house: Ints, xy: Floats, last: Flags, begin: Ints, end: Ints, turn: Floats,
     scale: Floats, hxy: Floats, hbegin: Ints, hend: Ints, hturn: Floats, hrings: Ints, apron: float,
 ) -> Floats:  # fmt: skip

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo import crs
-from geo.land.ground.free import common_m2, free_m2
+from geo.land.ground.areas import common_m2, free_m2
 from geo.land.ground.outlines import Flags, Floats, Geometries, Ints, Outlines, attempted, rows_of, unions, usable
 
 CHUNK = 1 << 17  # parcels looked at together; bounds the memory of a million

@@ -6,7 +6,8 @@ import numpy as np
 import shapely
 
 from geo import crs
-from geo.land.ground.free import MITRE_LIMIT, largest_free_m2
+from geo.land.ground.areas import largest_free_m2
+from geo.land.ground.free import MITRE_LIMIT
 from geo.land.ground.outlines import Floats, Geometries, Ints, attempted, outlines_of, rows_of
 from geo.land.ground.standing import CHUNK, Standing
 

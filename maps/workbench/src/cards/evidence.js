@@ -50,7 +50,8 @@ export function ScoreParts({ parts }) {
     <caption>得分构成</caption>
     <thead><tr><th scope="col">指标</th><th scope="col" class="num">数值 / 基准</th><th scope="col" class="num">得分 / 权重</th></tr></thead>
     <tbody>${parts.map((one) => html`<tr key=${one.measure}>
-      <th scope="row">${one.zh}${one.note && html`<small>${one.note}</small>`}</th>
+      <th scope="row">${one.zh} ${one.status === "unverified" && html`<${Status} status=${one.status} title="未核实" />`}
+        ${one.note && html`<small>${one.note}</small>`}</th>
       <td class="num">${one.value === null ? "无数据" : quantity(one.value, one.unit)}<small>基准 ${quantity(one.benchmark, one.unit)}</small></td>
       <td class="num">${one.points === null ? "不计" : number(one.points, 2)}<small>权重 ${number(one.weight, 1)}</small></td>
     </tr>`)}</tbody>
