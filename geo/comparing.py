@@ -34,6 +34,10 @@ def compared(store: Store, run_id: str | None = None, since: str | None = None) 
     if earlier < 0:
         raise NotFound("之前没有可比较的分析批次", where="since", remedy="请再运行一次 lianpian analyse")
     before, after = runs[earlier], runs[later]
+    for run in (before, after):
+        # Runs made before findings were kept have none on record, which is not the same as none found.
+        if "rules" not in run.parameters:
+            raise NotFound(f"批次 {run.run_id} 的认定没有保留，不能比较", where="run_id", remedy="请选较新的批次")
     sides = [store.read(Query("past_findings", equals={"run_id": run.run_id})) for run in (before, after)]
     gone = set(sides[0]["parcel_id"]) - set(sides[1]["parcel_id"])
     there = store.read(Query("parcels", equals={"parcel_id": tuple(sorted(gone))}, columns=(), geometry=False))

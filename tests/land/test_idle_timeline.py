@@ -30,7 +30,7 @@ def milestones(timeline: dict[str, Any]) -> dict[str, tuple[str | None, bool]]:
 
 def test_ok_says_what_comes_next() -> None:
     timeline = told("2024-01-01", contract_date="2023-12-01", start_due="2024-12-31")
-    assert (timeline["level"], timeline["level_title"]) == ("ok", "未见问题")
+    assert (timeline["level"], timeline["level_title"]) == ("ok", "所评条款中未发现")
     assert (timeline["next_level"], timeline["next_date"]) == ("warning", "2024-10-02")  # 90 days before
     assert timeline["started"] is False
     assert milestones(timeline) == {
@@ -119,7 +119,7 @@ def test_it_agrees_with_the_findings_on_random_parcels() -> None:
     found = assess_idle(table, delays, HAINAN, as_of)
     by_parcel = {key: rows.set_index("rule") for key, rows in found.groupby("parcel_id")}
     seen = set()
-    for i, parcel_id in enumerate(table["parcel_id"][:90]):
+    for i, parcel_id in enumerate(table["parcel_id"]):
         timeline = timeline_of(table.iloc[[i]], delays, HAINAN, as_of)
         json.dumps(timeline)
         seen.add(timeline["level"])

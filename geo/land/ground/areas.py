@@ -17,7 +17,7 @@ def largest_free_m2(parcel: Ints, start: Ints, house: Ints, land: Outlines, hous
     parcel : (k,) rows of ``land``
     start, house : (k + 1,), (j,) the buildings of parcel ``i`` are ``house[start[i]:start[i + 1]]``
     land, houses : outlines of parcels and buildings
-    apron_m : ground around a building that is not free, with mitred corners
+    apron_m : ground around a building that is not free, with mitred corners; buildings of several rings only without
     """
     return _free(parcel, start, house, land, houses, apron_m)[0]
 
@@ -42,6 +42,6 @@ def _free(parcel: Ints, start: Ints, house: Ints, land: Outlines, houses: Outlin
         return np.empty((2, 0))
     free = all_free(
         parcel, start, house, land.xy, land.last, land.begin, land.end, land.turn, land.scale, houses.xy,
-        houses.begin, houses.end, houses.turn, houses.rings, float(apron_m),
+        houses.last, houses.begin, houses.end, houses.turn, houses.rings, float(apron_m),
     )  # fmt: skip
     return free[[0, 2]] * metres_per_degree(free[[1, 3]].ravel()).prod(axis=1).reshape(2, -1)

@@ -45,7 +45,7 @@ class _Room(NamedTuple):
 @numba.njit(cache=True, error_model="numpy")
 def all_free(
     parcel: Ints, start: Ints, house: Ints, xy: Floats, last: Flags, begin: Ints, end: Ints, turn: Floats,
-    scale: Floats, hxy: Floats, hbegin: Ints, hend: Ints, hturn: Floats, hrings: Ints, apron: float,
+    scale: Floats, hxy: Floats, hlast: Flags, hbegin: Ints, hend: Ints, hturn: Floats, hrings: Ints, apron: float,
 ) -> Floats:  # fmt: skip
     """Square degrees and latitude of the centroid of the largest piece and of all pieces: (4, k), else ``nan``."""
     nodes = _EDGES + _CROSSINGS
@@ -66,19 +66,24 @@ def all_free(
         if begin[p] == end[p] or points > _EDGES or start[k + 1] - start[k] + 1 > _POLYGONS:
             continue
         x0, y0, kx, ky = xy[begin[p], 0], xy[begin[p], 1], scale[p, 0], scale[p, 1]
-        edges = _enter_land(room, xy, last, begin[p], end[p], turn[p] > 0, x0, y0, kx, ky)
+        room.first[0] = 0
+        edges = _enter_rings(room, 0, 0, xy, last, begin[p], end[p], turn[p] > 0, x0, y0, kx, ky)
         polygons = 1
         for m in range(start[k], start[k + 1]):
             if edges < 0:
                 break
             b = house[m]
             room.first[polygons] = edges
-            if hrings[b] == 1:
+            if apron == 0:
+                edges = _enter_rings(
+                    room, edges, polygons, hxy, hlast, hbegin[b], hend[b], hturn[b] < 0, x0, y0, kx, ky
+                )
+            elif hrings[b] != 1:
+                edges = -1
+            else:
                 edges = _enter_apron(
                     room, edges, polygons, hxy, hbegin[b], hend[b], hturn[b] > 0, x0, y0, kx, ky, apron
                 )
-            else:
-                edges = -1
             polygons += 1
         if edges < 0:
             continue
@@ -126,25 +131,24 @@ def _link(room: _Room, begin: int, count: int, polygon: int) -> None:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _enter_land(
-    room: _Room, xy: Floats, last: Flags, low: int, high: int, forward: bool, x0: float, y0: float, kx: float,
-    ky: float,
+def _enter_rings(
+    room: _Room, before: int, polygon: int, xy: Floats, last: Flags, low: int, high: int, forward: bool, x0: float,
+    y0: float, kx: float, ky: float,
 ) -> int:  # fmt: skip
-    """Put the parcel's edges in, land on their left; how many there are, -1 where a ring is none."""
-    count, begin = 0, low
-    room.first[0], room.bent[0] = 0, False
+    """Put all rings of a polygon in; how many edges there are then, -1 where a ring is none or too far away."""
+    count, begin = before, low
     for i in range(low, high):
         if not last[i]:
             continue
-        before = count
+        of_ring = count
         count = _enter_ring(room.node, count, xy, begin, i + 1, forward, x0, y0, kx, ky)
         if count < 0:
             return -1
-        _link(room, before, count, 0)
-        room.bent[0] = before > 0  # several rings may touch
+        _link(room, of_ring, count, polygon)
+        room.bent[polygon] = of_ring > before  # several rings may touch
         begin = i + 1
     # Too tall a parcel has no scale of its own.
-    for e in range(count):
+    for e in range(before, count):
         if abs(room.node[e, 1]) > TALL_DEGREES * ky:
             return -1
     return count

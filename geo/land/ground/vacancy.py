@@ -8,7 +8,7 @@ import shapely
 from geo import crs
 from geo.land.ground.areas import largest_free_m2
 from geo.land.ground.free import MITRE_LIMIT
-from geo.land.ground.outlines import Floats, Geometries, Ints, attempted, outlines_of, rows_of
+from geo.land.ground.outlines import Floats, Geometries, Ints, Outlines, attempted, outlines_of, rows_of, unions
 from geo.land.ground.standing import CHUNK, Standing
 
 # Where two aprons, or an apron and the border, touch, rounding leaves slits; through a millimetre no piece goes on.
@@ -35,53 +35,75 @@ def vacant_m2(standing: Standing, apron_m: float, width_m: float) -> Floats:
     result = np.full(len(standing.land), np.nan)
     stands = standing.share > 0
     building, parcel = standing.building[stands], standing.parcel[stands]
+    aprons = _Aprons(standing.houses, standing.footprints, apron_m)
     for first in range(0, len(result), CHUNK):
         rows = np.arange(first, min(first + CHUNK, len(result)))
         low, high = np.searchsorted(parcel, (first, first + CHUNK))
         start = np.searchsorted(parcel[low:high], np.append(rows, rows[-1] + 1))
-        result[rows] = _in_chunk(standing, rows, building[low:high], start, apron_m, width_m)
+        result[rows] = _in_chunk(standing.land[rows], building[low:high], start, aprons, width_m)
     return result
 
 
-def _in_chunk(standing: Standing, rows: Ints, house: Ints, start: Ints, apron_m: float, width_m: float) -> Floats:
-    land = standing.land[rows]
+class _Aprons:
+    """Buildings with the ground around them, as polygons in EPSG:4490; drawn when first asked for, and once."""
+
+    def __init__(self, houses: Geometries, footprints: Outlines, width_m: float) -> None:
+        self.houses, self.footprints, self.width_m = houses, footprints, width_m
+        self._drawn = np.full(len(houses), None, dtype=object)
+
+    def of(self, building: Ints) -> Geometries:
+        """The aprons of (k,) buildings."""
+        wanted = np.zeros(len(self._drawn), dtype=bool)
+        wanted[building] = True
+        new = np.flatnonzero(wanted & shapely.is_missing(self._drawn))
+        origin, scale = self.footprints.xy[self.footprints.begin[new]], self.footprints.scale[new]
+        flat = _shifted(self.houses[new], origin, scale)
+        wide = attempted(lambda each: _widened(each, self.width_m), flat)
+        self._drawn[new] = _shifted(wide, -origin * scale, 1 / scale)
+        return np.asarray(self._drawn[building])
+
+
+def _in_chunk(land: Geometries, house: Ints, start: Ints, aprons: _Aprons, width_m: float) -> Floats:
     outlines = outlines_of(land)
-    vacant = np.where(outlines.end > outlines.begin, outlines.area_m2, np.nan)
+    drawn = outlines.end > outlines.begin
+    vacant = np.where(drawn, outlines.area_m2, np.nan)
     several = np.flatnonzero(shapely.get_num_geometries(land) > 1)
     vacant[several] = _largest_part(land[several])
-    built = start[1:] > start[:-1]
+    built = np.flatnonzero((start[1:] > start[:-1]) & drawn)
     if width_m > 0:
-        left = np.flatnonzero(outlines.end > outlines.begin)
-    else:
-        on = np.flatnonzero(built)
-        vacant[on] = largest_free_m2(on, np.append(start[on], start[-1]), house, outlines, standing.footprints, apron_m)
-        left = on[np.isnan(vacant[on]) & (outlines.end[on] > outlines.begin[on])]
-    if len(left):
-        origin, scale = outlines.xy[outlines.begin[left]], outlines.scale[left]
-        vacant[left] = _by_clipping(standing, land[left], left, house, start, origin, scale, apron_m, width_m)
+        free = land.copy()
+        free[built] = _without(land, built, house, start, aprons)
+        left = np.flatnonzero(drawn)
+        vacant[left] = _largest_part(_opened(free[left], outlines, left, width_m))
+        return vacant
+    # Simple outlines are widened by the kernel; the rest once a building, whose bays and recesses their aprons fill.
+    count = np.append(0, np.cumsum(start[built + 1] - start[built]))
+    members = house[rows_of(start, built)]
+    vacant[built] = largest_free_m2(built, count, members, outlines, aprons.footprints, aprons.width_m)
+    built = built[np.isnan(vacant[built])]
+    if len(built):
+        count = np.append(0, np.cumsum(start[built + 1] - start[built]))
+        used, place = np.unique(house[rows_of(start, built)], return_inverse=True)
+        vacant[built] = largest_free_m2(built, count, place, outlines, outlines_of(aprons.of(used)), 0.0)
+        built = built[np.isnan(vacant[built])]
+        vacant[built] = _largest_part(_without(land, built, house, start, aprons))
     return vacant
 
 
-def _by_clipping(
-    standing: Standing, land: Geometries, rows: Ints, house: Ints, start: Ints, origin: Floats, scale: Floats,
-    apron_m: float, width_m: float,
-) -> Floats:  # fmt: skip
-    """The same by buffers and differences, in metres around each parcel's ``origin``."""
-    count = start[rows + 1] - start[rows]
-    owner = np.repeat(np.arange(len(rows)), count)
-    member = house[rows_of(start, rows)]
-    free = _shifted(land, origin, scale)
-    if len(owner):
-        houses = _shifted(standing.houses[member], origin[owner], scale[owner])
-        parts, of = shapely.get_parts(houses, return_index=True)
-        built, groups = shapely.multipolygons(parts, indices=owner[of]), np.unique(owner)
-        built = built[groups] if len(built) == len(rows) else built
-        aprons = attempted(lambda each: _widened(each, apron_m), built)
-        free[groups] = attempted(shapely.difference, free[groups], aprons)
-    if width_m > 0:
-        core = attempted(lambda each: _widened(each, -width_m / 2), free)
-        free = attempted(shapely.intersection, attempted(lambda each: _widened(each, width_m / 2), core), free)
-    return _largest_part(_shifted(free, -origin * scale, 1 / scale))
+def _without(land: Geometries, rows: Ints, house: Ints, start: Ints, aprons: _Aprons) -> Geometries:
+    """Parcels ``rows`` minus the aprons of their buildings, by GEOS."""
+    owner = np.repeat(np.arange(len(rows)), start[rows + 1] - start[rows])
+    _, taken = unions(aprons.of(house[rows_of(start, rows)]), owner)
+    return attempted(shapely.difference, land[rows], taken)
+
+
+def _opened(free: Geometries, outlines: Outlines, rows: Ints, width_m: float) -> Geometries:
+    """What is left of (k,) geometries where nothing narrower than ``width_m`` counts, in metres around each parcel."""
+    origin, scale = outlines.xy[outlines.begin[rows]], outlines.scale[rows]
+    flat = _shifted(free, origin, scale)
+    core = attempted(lambda each: _widened(each, -width_m / 2), flat)
+    opened = attempted(shapely.intersection, attempted(lambda each: _widened(each, width_m / 2), core), flat)
+    return _shifted(opened, -origin * scale, 1 / scale)
 
 
 def _widened(geometries: Geometries, by_m: float) -> Geometries:
