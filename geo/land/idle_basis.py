@@ -91,10 +91,14 @@ class Basis:
         return "、".join(dict.fromkeys(text for text in named if text))
 
     def disposals(self, rule: str, row: int) -> tuple[Disposal, ...]:
-        """What the rule set allows for the level, the cause of the delay and the tenure of a parcel."""
+        """What the rule set allows for the level, the causes of the delay and the tenure of a parcel.
+
+        The clock leaves excused days out, so a level that is reached all the same is the holder's; where a cause of the
+        government counted for other days, what is allowed for that is told beside it, for a person to choose.
+        """
         level = self.state.verdicts()[rule].level[row]
         excused = (self.stop_excused if rule == "IDLE_B" else self.excused)[row]
-        causes = ("any", "government" if excused else "holder")
+        causes = ("any", "holder", *(("government",) if excused else ()))
         tenure = "collective" if self.collective[row] else "state"
         fitting = (each for each in self.state.rules.disposals if level in each.levels and each.cause in causes)
         return tuple(each for each in fitting if tenure in each.tenure)

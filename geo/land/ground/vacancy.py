@@ -86,7 +86,10 @@ def _in_chunk(land: Geometries, house: Ints, start: Ints, aprons: _Aprons, width
         used, place = np.unique(house[rows_of(start, built)], return_inverse=True)
         vacant[built] = largest_free_m2(built, count, place, outlines, outlines_of(aprons.of(used)), 0.0)
         built = built[np.isnan(vacant[built])]
-        vacant[built] = _largest_part(_without(land, built, house, start, aprons))
+        # Parcels that lie on one another (flats of one estate) have the same answer, which for hundreds of buildings
+        # takes a while.
+        _, one, same = np.unique(shapely.to_wkb(land[built]), return_index=True, return_inverse=True)
+        vacant[built] = _largest_part(_without(land, built[one], house, start, aprons))[same]
     return vacant
 
 

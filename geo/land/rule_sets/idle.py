@@ -14,9 +14,9 @@ IdleLevel = Literal["warning", "overdue", "idle_1y", "idle_2y", "idle_stalled"]
 class Disposal(Strict):
     """What the rules allow to be done with a parcel of these levels (处置措施).
 
-    ``cause`` says which parcels: ``holder`` those whose delay is nobody else's, ``government`` those that have an
-    excusing cause on record, ``any`` both. ``tenure``: collective land is treated by reference, without fee and
-    take-back, so a measure is for state-owned land unless it says otherwise.
+    ``cause`` says which parcels: ``government`` those of whose delay an excusing cause counted for some days,
+    ``holder`` and ``any`` all that reach the level, since the clock leaves excused days out. ``tenure``: collective
+    land is treated by reference, without fee and take-back, so a measure is for state-owned land unless it says more.
     """
 
     levels: Annotated[tuple[IdleLevel, ...], Field(min_length=1, description="适用的等级")]
