@@ -230,6 +230,13 @@ def test_an_apron_surrounds_a_building_with_square_corners() -> None:
     assert found["vacant_m2"].tolist() == about([10_000 - 30 * 30])
 
 
+def test_aprons_fill_a_bay_that_is_narrower_than_two_of_them() -> None:
+    bay = box(30, 30, 60, 60).difference(box(42, 40, 48, 60))  # 6 m wide, 20 m deep
+    found = ground_of(land(HECTARE, HECTARE), houses(bay), MeasureRules(apron_m=5.0))  # two parcels on one another
+    assert found["vacant_m2"].tolist() == about([10_000 - 40 * 40] * 2)
+    assert found["footprint_m2"].tolist() == about([900 - 120] * 2)
+
+
 def test_aprons_close_the_gap_between_two_buildings() -> None:
     # 8 m between two buildings that reach from border to border but for their gap.
     two = houses(box(40, 0, 50, 46), box(40, 54, 50, 100))
