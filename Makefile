@@ -53,6 +53,7 @@ lint: .venv/.dev  ## style and types
 .PHONY: bench
 bench: system .venv/.dev  ## measurements beside peers, too slow for every test run (BENCH_FLAGS="20000 100000")
 	.venv/bin/python tests/bench/main_job.py $(BENCH_FLAGS)
+	.venv/bin/python -m tests.bench.land $(BENCH_FLAGS)
 
 .PHONY: system
 system:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ import shapely
 from geo.store.base import Query
 from tests.district import Analysed
 
-DERIVED = ("findings", "plots", "plot_members", "leftovers", "sites")
+DERIVED = ("findings", "past_findings", "indicators", "firms", "plots", "plot_members", "leftovers", "sites")
 
 
 def test_every_row_read_is_stored_or_quarantined(analysed: Analysed) -> None:
@@ -91,11 +92,25 @@ def test_a_run_can_be_reproduced_from_its_record(analysed: Analysed) -> None:
 
 @pytest.mark.parametrize("layer", DERIVED)
 def test_both_stores_found_the_same(analysed_geopackage: Analysed, analysed_postgis: Analysed, layer: str) -> None:
-    first, second = (_comparable(each.store.read(Query(layer))) for each in (analysed_geopackage, analysed_postgis))
+    first, second = (_comparable(each, layer) for each in (analysed_geopackage, analysed_postgis))
     pd.testing.assert_frame_equal(first, second, check_dtype=False)
 
 
-def _comparable(frame: Any) -> pd.DataFrame:
-    table = pd.DataFrame(frame.drop(columns=["geometry", "run_id"]))
-    table["wkb"] = shapely.to_wkb(shapely.normalize(np.asarray(frame.geometry.array)))
+def _comparable(each: Analysed, layer: str) -> pd.DataFrame:
+    """The rows of a layer without what names this one run and these imports."""
+    frame = each.store.read(Query(layer))
+    named = {load.load_id: load.layer for load in each.store.loads()}
+    table = pd.DataFrame(frame.drop(columns=[name for name in ("geometry", "run_id", "past_id") if name in frame]))
+    if isinstance(frame, gpd.GeoDataFrame):
+        table["wkb"] = shapely.to_wkb(shapely.normalize(np.asarray(frame.geometry.array)))
+    if "evidence" in table:
+        table["evidence"] = [_renamed(evidence, named) for evidence in table["evidence"]]
     return table
+
+
+def _renamed(told: Any, named: dict[str, str]) -> Any:
+    """JSON with the layer in place of each load."""
+    if isinstance(told, dict):
+        return {key: named[value] if key == "load_id" and value in named else _renamed(value, named)
+                for key, value in told.items()}  # fmt: skip
+    return [_renamed(each, named) for each in told] if isinstance(told, list) else told

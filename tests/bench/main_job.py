@@ -76,14 +76,15 @@ def measure(parcels: int) -> list[tuple[str, float, float, str]]:
         cpu, wall, _ = cpu_s(lambda: store_loads(store, prepare_loads(read_file(package))))
         rows.append(("import with quality control", cpu, wall, f"{cpu / bare:.1f} × copy"))
         rules, day = load_rules("demo"), np.datetime64(district.truth["as_of"])
-        wanted = ("parcels", "delays", "buildings", "control_lines", "barriers")
+        wanted = ("parcels", "delays", "enterprises", "buildings", "control_lines", "barriers")
         layers = {layer: store.read(Query(layer)) for layer in wanted}
         land = layers["parcels"]
         cpu, wall, idle = cpu_s(lambda: assess_idle(land, layers["delays"], rules.idle, day))
         rows.append(("idle land", cpu, wall, f"{cpu / parcels * 1e6:.0f} µs a parcel"))
-        cpu, wall, low = cpu_s(lambda: assess_inefficiency(land, layers["buildings"], rules, day))
+        firms = layers["enterprises"]
+        cpu, wall, low = cpu_s(lambda: assess_inefficiency(land, layers["buildings"], firms, rules, day))
         rows.append(("inefficient land", cpu, wall, f"{cpu / parcels * 1e6:.0f} µs a parcel"))
-        findings = pd.concat([idle, low], ignore_index=True)
+        findings = pd.concat([idle, low.findings], ignore_index=True)
         chosen = {"demo's eligible parcels": eligible_parcels(land, findings, None, rules)}
         chosen["every parcel"] = np.ones(len(land), dtype=bool)
         for what, mask in chosen.items():
