@@ -7,13 +7,13 @@ from typing import Annotated
 
 import pandas as pd
 import typer
-from geo.land.changes import changes_summary
 from rich.console import Console
 from rich.table import Table
 
 from api.cli.program import JsonOption, StoreOption, app, opened, print_json
 from geo.comparing import compared
 from geo.errors import InvalidParameter
+from geo.land.changes import changes_summary
 from geo.land.findings import LEVELS
 from geo.land.statistics import GROUPS, statistics_of
 from geo.layers.filters import parse_filter
@@ -99,6 +99,8 @@ def changes(
         return
     sides = (f"{run.run_id}（截至 {run.as_of}，{run.ruleset}）" for run in (before, after))
     typer.echo(" → ".join(sides))
+    if before.ruleset_sha256 != after.ruleset_sha256:
+        typer.echo("注意：两次分析所用的规则集不同，变化可能来自规则而不是地块。")
     names = {"new": "新增", "cleared": "消除", "changed": "等级变化"}
     table = Table("变化", "宗地", "规则", "原等级", "现等级", "亩")
     for row in told.itertuples():

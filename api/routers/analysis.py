@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 import pandas as pd
 from fastapi import APIRouter, Query, Request
-from geo.land.changes import changes_summary
 
 from api.dependencies import LimitDep, RunDep, StoreDep, known_parameters
 from api.features import plain_records
 from geo.comparing import compared
 from geo.errors import NotFound
+from geo.land.changes import changes_summary
 from geo.store.base import Query as LayerQuery
 from geo.store.base import Run, Store
 from geo.units import mu
@@ -74,6 +74,7 @@ def run_changes(
     return {
         "before": {"run_id": before.run_id, "as_of": before.as_of, "ruleset": before.ruleset},
         "after": {"run_id": after.run_id, "as_of": after.as_of, "ruleset": after.ruleset},
+        "ruleset_changed": before.ruleset_sha256 != after.ruleset_sha256,
         "summary": summary,
         "matched": len(told),
         "changes": plain_records(page),

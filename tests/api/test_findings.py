@@ -170,6 +170,7 @@ def test_the_same_over_http_and_no_earlier_run_is_said(twice: Path) -> None:
         told = client.get(f"/runs/{runs[1]}/changes", params={"kind": "idle", "change": "cleared", "limit": 1}).json()
         assert (told["before"]["run_id"], told["matched"], len(told["changes"])) == (runs[0], 2, 1)
         assert told["next_offset"] == 1
+        assert told["ruleset_changed"] is False
         first = client.get(f"/runs/{runs[0]}/changes")
         assert (first.status_code, first.headers["content-type"]) == (404, "application/problem+json")
         same = client.get(f"/runs/{runs[1]}/changes", params={"since": runs[1]}).json()
