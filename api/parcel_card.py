@@ -14,10 +14,12 @@ from geo.land.idle import subject_to_idle
 from geo.land.planning import planned_land_uses
 from geo.land.rules import RuleSet, rules_of_run
 from geo.land.stock import stock_classes
+from geo.land.summary import why_not_idle
 from geo.land.timeline import timeline_of
 from geo.layers.schema import FIRMS, INDICATORS
 from geo.layers.words import WORDS
 from geo.store.base import Frame, Query, Run, Store
+from geo.store.records import standing_loads
 from geo.units import mu
 
 # Columns of the two tables that say who and when, not how much.
@@ -56,7 +58,9 @@ def parcel_card(store: Store, parcel_id: str) -> dict[str, Any]:
     stock = stock_classes(parcel, as_of).iloc[0]
     return told | {
         "run": {"run_id": run.run_id, "as_of": run.as_of, "ruleset": rules.edition,
-                "ruleset_title": rules.ruleset.title},
+                "ruleset_title": rules.ruleset.title,
+                # Findings are the run's; what is computed here is of the layers as they are now.
+                "stale": {load.load_id for load in standing_loads(store.loads())} != set(run.loads)},
         "judged": told["judged"] or any(kind["subject"] for kind in assessed.values()),
         "assessed": assessed,
         "stock": _stock(stock),
@@ -77,7 +81,7 @@ def _assessed(store: Store, parcel: Frame, rules: RuleSet, as_of: np.datetime64)
     why = not_subject(parcel, rules, as_of, planned, firms)[0]
     idle = bool(subject_to_idle(parcel, as_of)[0])
     return {
-        "idle": {"subject": idle, "why": None if idle else "没有供地信息", "not_computed": []},
+        "idle": {"subject": idle, "why": why_not_idle(parcel, np.array([idle]))[0], "not_computed": []},
         "inefficient": {
             "subject": why is None,
             "why": why,

@@ -21,7 +21,7 @@ from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS, LEVELS, RULE_TITL
 from geo.land.idle import assess_idle, subject_to_idle
 from geo.land.planning import planned_land_uses
 from geo.land.rules import RuleSet
-from geo.land.summary import assessed, stock_summary
+from geo.land.summary import assessed, stock_summary, why_not_idle
 from geo.layers.land_use_codes import land_and_sea_codes
 from geo.matching.sites import build_sites
 from geo.plots.composition import built_area_m2, level_share
@@ -123,7 +123,7 @@ def analyse(
     run_id = f"R{started:%Y%m%d%H%M%S%f}"
     judged = {kind: int(rows.sum()) for kind, rows in subject.items()}
     outside = {
-        "idle": np.where(subject["idle"], "", "没有供地信息"),
+        "idle": why_not_idle(parcels, subject["idle"]),
         "inefficient": not_subject(parcels, rules, as_of, planned, layers.get("enterprises")),
     }
     run = Run(

@@ -29,9 +29,7 @@ WhereOption = Annotated[str | None, typer.Option("--where", "--filter", help="�
 @app.command()
 def findings(
     by: Annotated[str, typer.Option(help="统计口径：town、kind、level、holder、rule")] = "town",
-    where: Annotated[
-        str | None, typer.Option("--where", "--filter", help="条件（CQL2），例如 level = 'idle_1y'")
-    ] = None,
+    where: WhereOption = None,
     listed: Annotated[bool, typer.Option("--list", help="逐条列出，而不是统计")] = False,
     store: StoreOption = None,
     as_json: JsonOption = False,
@@ -102,8 +100,10 @@ def changes(
     if before.ruleset_sha256 != after.ruleset_sha256:
         typer.echo("注意：两次分析所用的规则集不同，变化可能来自规则而不是地块。")
     names = {"new": "新增", "cleared": "消除", "changed": "等级变化"}
-    table = Table("变化", "宗地", "规则", "原等级", "现等级", "亩")
+    titles = after.parameters["rule_titles"] | before.parameters["rule_titles"]
+    table = Table("变化", "宗地", "乡镇", "使用权人", "规则", "原等级", "现等级", "亩")
     for row in told.itertuples():
         levels = (LEVELS.get(row.before_level, "—"), LEVELS.get(row.after_level, "—"))
-        table.add_row(names[row.change], row.parcel_id, row.rule, *levels, f"{mu(row.area_m2):,.2f}")
+        whose = (row.parcel_id, row.town or "", row.holder or "", titles.get(row.rule, row.rule))
+        table.add_row(names[row.change], *whose, *levels, f"{mu(row.area_m2):,.2f}")
     Console().print(table)

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from api.cli.program import JsonOption, app, log, print_json
 from geo.errors import InvalidParameter
-from geo.land.measures import MEASURES, Measure, zh_of
+from geo.land.measures import MEASURES, Measure, measure_of, zh_of
 from geo.land.rule_sets.files import rule_text
+from geo.land.rule_sets.inefficiency import FromTable
 from geo.land.rule_sets.lines import lines_of
 from geo.land.rules import load_rules, rule_set_names
 from geo.land.shortfall import zh_unit
-from geo.land.wording import held, statuses, told_rules
+from geo.land.wording import criterion_text, held, statuses, told_rules
 
 rules = typer.Typer(no_args_is_help=True, help="规则集：查看、检查、复制后改写阈值。")
 app.add_typer(rules, name="rules")
@@ -86,6 +87,15 @@ def check(file: NameArgument, as_json: JsonOption = False) -> None:
         print_json({"valid": True, **found.ruleset.model_dump(), "sha256": found.sha256, "holds": held(found)})
         return
     typer.echo(f"可用：{found.ruleset.title}（{found.edition}）：{'、'.join(held(found))}")
+    for rule in found.inefficient:
+        for criterion in rule.when:
+            unit = measure_of(criterion.measure).unit
+            if (
+                unit.startswith("yuan")
+                and not criterion.unit
+                and not isinstance(criterion.comparison[1], str | FromTable)
+            ):
+                typer.echo(f"注意：{rule.rule} 没有写单位，{criterion_text(criterion)}；按万元写时请加 unit")
 
 
 @rules.command()
@@ -174,8 +184,9 @@ def _show_idle(idle: dict[str, Any]) -> None:
         _show_sureness(idle["slow_investment"], indent=4)
     _show_sureness(idle, "，".join(f"{level} {article}" for level, article in idle["articles"].items()))
     for each in idle["disposals"]:
-        text = "，".join(part for part in (each["article"], each["limit"], each["paper"]) if part)
-        typer.echo(f"  措施：{'、'.join(each['levels'])}：{each['measure']}（{text}；{each['status_title']}）")
+        about = (each["cause_title"], each["article"], each["limit"], each["paper"], each["status_title"])
+        told = "；".join(part for part in about if part)
+        typer.echo(f"  措施：{'、'.join(each['levels'])}：{each['measure']}（{told}）")
 
 
 def _show_scoring(scoring: dict[str, Any]) -> None:

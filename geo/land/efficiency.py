@@ -21,7 +21,7 @@ from geo.land.readings import Reading, fields_used, readings_of
 from geo.land.rule_sets.inefficiency import AGREED, Applies, InefficiencyRule
 from geo.land.rule_sets.scoring import Scoring
 from geo.land.rules import RuleSet
-from geo.land.scope import Scope, not_subject, reach, scopes_of, standing_of
+from geo.land.scope import Scope, not_subject, reach, scopes_of, standing_of, subject_to
 from geo.land.scoring import Scores, scored
 from geo.land.shortfall import amount_text
 from geo.land.telling import Scene, findings_of, findings_of_firms, first_days
@@ -106,10 +106,7 @@ def assess_inefficiency(
     own = scopes_of(rules)
     firm_scope = _firm_scope(rules)
     reached = {scope: reach(scope, standing) for scope in {**own, firm_scope: None}}
-    subject = np.zeros(len(parcels), dtype=bool)
-    for scope in own:
-        subject |= reached[scope][0]
-    looked = subject | reached[firm_scope][0]
+    looked = np.logical_or.reduce([reached[scope][0] for scope in reached])
     survey = _Survey(parcels, _ground(parcels, looked, buildings, rules), enterprises, rules, as_of, reached)
 
     frames = []
@@ -128,7 +125,7 @@ def assess_inefficiency(
         gpd.GeoDataFrame(findings, crs=parcels.crs),
         indicators_frame(survey.of(looked)[1]),
         firms_frame(firms, _with_parts(scores)),
-        subject,
+        subject_to(rules, standing),
     )
 
 

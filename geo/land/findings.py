@@ -77,7 +77,12 @@ def findings_frame(
             "ruleset": ruleset or None,
             "disposals": _texts(disposals, count),
             "shortfall": _texts(shortfall, count),
-            "unverified": _texts(["；".join(names) for names in unverified] if unverified is not None else "", count),
+            "unverified": _texts(
+                ["；".join(name.replace("；", "，") for name in names) for names in unverified]
+                if unverified is not None
+                else "",
+                count,
+            ),
         }
     )
     return gpd.GeoDataFrame(frame, geometry=np.asarray(chosen.geometry.array), crs=table.crs)
@@ -165,6 +170,7 @@ def unverified_of(parameters: Sequence[dict[str, Any]]) -> list[str]:
 
 _SPECIAL = {
     "contradiction:started_on": "动工证据相互矛盾",
+    "contradiction:start_due": "约定动工日期早于合同签订日期",
     "contradiction:stopped_on": "停产日期与在产状态矛盾",
     "contradiction:suspended_on": "停工日期与在建状态矛盾",
     "contradiction:stock_class": "批而未供与供地信息矛盾",

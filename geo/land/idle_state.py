@@ -101,7 +101,7 @@ class IdleState:
             return []
         if self.unsupplied[row]:
             return ["contradiction:stock_class"]
-        undated = ["start_due", "handover_date"] if np.isnat(self.due[row]) and rule != "IDLE_B" else []
+        undated = self._undated(row) if np.isnat(self.due[row]) and rule != "IDLE_B" else []
         if isinstance(verdict, NotStarted):
             if level == "not_assessed":
                 return undated + self.start.missing(row)
@@ -116,6 +116,9 @@ class IdleState:
             names += self._missing_shares(verdict, row, rule)
         counts = rule == "IDLE_SLOW" or self.rules.excuses_stop_rule_b
         return names + self._set_aside(clock, row, counts and level == "idle_stalled")
+
+    def _undated(self, row: int) -> list[str]:
+        return ["start_due", "handover_date"] if self.silent[row] else ["contradiction:start_due"]
 
     def _set_aside(self, clock: Clock, row: int, matters: bool) -> list[str]:
         undated = ["delay_from"] if matters and clock.undated[row] else []
@@ -147,6 +150,9 @@ def idle_state(
     agreed, handover = days(table["start_due"].to_numpy()), days(table["handover_date"].to_numpy())
     silent = np.isnat(agreed)
     due = np.where(silent, add_years(handover, rules.grace_years), agreed)
+    # Nobody agrees to have started before the contract, unless the land was handed over before it.
+    contract = days(table["contract_date"].to_numpy())
+    due = np.where((agreed < contract) & ~(handover < contract), NEVER, due)
     start = start_of(table, as_of)
     unsupplied = _is(table, "stock_class", "approved_unsupplied")
     excuses = delays_of(table, delays, due, silent)
@@ -234,6 +240,8 @@ def _suspension(table: pd.DataFrame, start: Start, as_of: np.datetime64) -> tupl
     suspended, resumed = known_days(table, "suspended_on", as_of), known_days(table, "resumed_on", as_of)
     resumed_since = ~np.isnat(suspended) & (resumed >= suspended)
     is_open = ~np.isnat(suspended) & ~resumed_since
+    # Work that had not begun could not stand still: since when it does is not known.
+    is_open &= ~(suspended < start.since)
     undated = status.eq("suspended").to_numpy(bool) & ~is_open
     not_before = np.where(resumed_since, resumed, start.since)
     building = is_open & status.eq("building").to_numpy(bool)

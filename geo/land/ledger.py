@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from geo.land.calendar import days
 from geo.land.ledger_firms import firm_values
+from geo.land.statistics import fees_unknown
 from geo.layers.formats.ledger_layout import Column, Layout
 from geo.layers.formats.ledger_sheet import Ledger, Totals
 from geo.layers.schema import FINDINGS, LAYERS
@@ -85,7 +86,7 @@ def ledger(
             parcels=int(rows["parcel_id"].nunique()),
             area_mu=float(mu(rows.groupby("parcel_id")["area_m2"].max().sum())),
             fee_yuan=_fee_once(rows),
-            fee_unknown=int(((rows["level"] == "idle_1y") & rows["fee_yuan"].isna()).sum()),
+            fee_unknown=fees_unknown(mine.loc[mine["level"].isin(layout.levels), "missing"]),
             unassessed=len(unknown),
             unassessed_parcels=int(unknown["parcel_id"].nunique()),
             watched={str(level): int(count) for level, count in watched.items()},

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from geo.land.findings import RULE_TITLES
 from geo.land.measures import measure_of
 from geo.land.rule_sets.base import Strict, did_you_mean, wrong
 from geo.land.rule_sets.faults import fault
@@ -84,7 +85,7 @@ class RuleSet(Strict):
     def _fitting(self) -> RuleSet:
         codes = [rule.rule for rule in self.inefficient]
         for i, rule in enumerate(self.inefficient):
-            if rule.rule in codes[:i]:
+            if rule.rule in codes[:i] or rule.rule in RULE_TITLES:
                 raise wrong(f"规则代码重复：{rule.rule}", "inefficient", i, "rule")
             for j, criterion in enumerate(rule.when):
                 at = ("inefficient", i, "when", j)
@@ -94,7 +95,7 @@ class RuleSet(Strict):
                     self._check_table(criterion.measure, bound.table, *at, way)
         if self.scoring is None:
             return self
-        if self.scoring.rule in codes:
+        if self.scoring.rule in codes or self.scoring.rule in RULE_TITLES:
             raise wrong(f"规则代码重复：{self.scoring.rule}", "scoring", "rule")
         for i, group in enumerate(self.scoring.groups):
             for j, component in enumerate(group.components):

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from geo.errors import InvalidParameter
+from geo.land.calendar import Days, days
 from geo.land.facts import DONE, known_days, status_seen
 from geo.land.rule_sets.inefficiency import Applies
 from geo.land.rule_sets.scoring import Scoring
@@ -39,7 +40,8 @@ class Scope(NamedTuple):
 class Standing(NamedTuple):
     """What decides whether a parcel is in a scope, for each (n,): state, codes, and whether figures of operation exist.
 
-    ``completed`` a date of completion is known · ``started`` a date of start is known · ``stopped`` of a stop
+    ``completed`` a date of completion is known · ``started`` of a start · ``stopped`` of a stop · ``signed`` the day of
+    the contract
     """
 
     status: Texts
@@ -49,6 +51,7 @@ class Standing(NamedTuple):
     started: Flags
     completed: Flags
     stopped: Flags
+    signed: Days
 
 
 def standing_of(
@@ -70,9 +73,12 @@ def standing_of(
     if enterprises is not None and len(enterprises):
         reporting = enterprises.loc[enterprises[list(_FIGURES)].notna().any(axis=1), "parcel_id"].dropna()
         figures = figures | parcels["parcel_id"].isin(reporting).to_numpy(dtype=bool)
+    started, completed, stopped = (
+        ~np.isnat(known_days(parcels, name, as_of)) for name in ("started_on", "completed_on", "stopped_on")
+    )
     return Standing(
-        status_seen(parcels, as_of), land_and_sea_codes(parcels), planned_land_use, figures,
-        *(~np.isnat(known_days(parcels, name, as_of)) for name in ("started_on", "completed_on", "stopped_on")),
+        status_seen(parcels, as_of), land_and_sea_codes(parcels), planned_land_use, figures, started, completed,
+        stopped, days(parcels["contract_date"].to_numpy()),
     )  # fmt: skip
 
 
@@ -126,6 +132,26 @@ def scopes_of(rules: RuleSet) -> dict[Scope, None]:
     return dict.fromkeys([*(Scope.of(rule.applies) for rule in rules.inefficient), *scoring])
 
 
+def subject_to(rules: RuleSet, standing: Standing) -> Flags:
+    """The parcels that any rule can call inefficient: (n,) bool.
+
+    A contract that is known to be older than a rule puts the parcel outside it; a scoring of which no grade is
+    inefficient looks at firms, but can find nothing.
+    """
+    looks = [np.zeros(len(standing.code), dtype=bool)]
+    for rule in rules.inefficient:
+        looks.append(reach(Scope.of(rule.applies), standing)[0] & ~_older(rule.applies, standing))
+    if rules.scoring and rules.scoring.inefficient_grades:
+        looks.append(reach(Scope.of(rules.scoring), standing)[0])
+    return np.logical_or.reduce(looks)
+
+
+def _older(applies: Applies, standing: Standing) -> Flags:
+    if applies.contract_from is None:
+        return np.zeros(len(standing.signed), dtype=bool)
+    return standing.signed < np.datetime64(applies.contract_from, "D")  # an unknown day is not older
+
+
 def not_subject(
     parcels: pd.DataFrame,
     rules: RuleSet,
@@ -142,21 +168,30 @@ def not_subject(
     """
     scopes = list(scopes_of(rules))
     n = len(parcels)
-    if not scopes:
-        return np.full(n, "没有低效规则", dtype=object)
+    if not rules.inefficient and (rules.scoring is None or not rules.scoring.inefficient_grades):
+        return np.full(n, "只评分，没有低效规则" if rules.scoring else "没有低效规则", dtype=object)
     standing = standing_of(parcels, as_of.astype("datetime64[D]"), planned_land_use, enterprises)
 
     def some(flags: Iterable[Flags]) -> Flags:
         return np.logical_or.reduce(list(flags))
 
-    subject = some(reach(scope, standing)[0] for scope in scopes)
+    subject = subject_to(rules, standing)
+    reached = some(reach(scope, standing)[0] for scope in scopes)
     used = [in_land_use(scope, standing) for scope in scopes]
     planned = [use & in_plan(scope, standing) for use, scope in zip(used, scopes, strict=True)]
     silent = pd.isna(standing.status)
     awaited = some(here & (scope.state == "in_use") for here, scope in zip(planned, scopes, strict=True))
     why = np.select(
-        [subject, ~some(used) & (standing.code == ""), ~some(used), ~some(planned), silent, awaited],
-        ["", "土地用途不明", "不在适用用地内", "规划用途不在范围", "建设状态不明", "未投入使用"],
+        [subject, reached, ~some(used) & (standing.code == ""), ~some(used), ~some(planned), silent, awaited],
+        [
+            "",
+            "合同早于规则适用之日",
+            "土地用途不明",
+            "不在适用用地内",
+            "规划用途不在范围",
+            "建设状态不明",
+            "未投入使用",
+        ],
         default="不在适用的建设阶段",
     ).astype(object)
     why[subject] = None

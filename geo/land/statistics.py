@@ -13,6 +13,15 @@ GROUPS = ("parcel_id", "town", "kind", "level", "holder", "rule", "area_m2", "fe
 _FEE_INPUTS = frozenset({"land_price_yuan", "land_price_yuan<=0", "fee_base_of_lease"})
 
 
+def fees_unknown(missing: pd.Series) -> int:
+    """How many findings owe a fee and lack what it is computed from, by what each says is missing."""
+    return sum(_lacks_fee(one) for one in missing)
+
+
+def _lacks_fee(missing: list[dict[str, str]] | None) -> bool:
+    return isinstance(missing, list) and any(one["field"] in _FEE_INPUTS for one in missing)
+
+
 def statistics_of(findings: pd.DataFrame, by: str) -> list[dict[str, Any]]:
     """Rows of (key, kind, level, count, mu, fee_yuan), in ascending order.
 
@@ -28,8 +37,7 @@ def statistics_of(findings: pd.DataFrame, by: str) -> list[dict[str, Any]]:
     """
     keys = list(dict.fromkeys([by, "kind", "level"]))
     once = findings.sort_values(["parcel_id", "fee_yuan"]).drop_duplicates([*keys, "parcel_id"])
-    lacks = [any(one["field"] in _FEE_INPUTS for one in missing or ()) for missing in once["missing"]]
-    once = once.assign(unknown=lacks)
+    once = once.assign(unknown=[_lacks_fee(missing) for missing in once["missing"]])
     grouped = once.groupby(keys, dropna=False, sort=True)
     table = grouped.agg(
         count=("parcel_id", "size"), area_m2=("area_m2", "sum"), fee_yuan=("fee_yuan", "sum"),

@@ -7,6 +7,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from geo.land.findings import IDLE_LEVELS, INEFFICIENT_LEVELS
 from geo.land.stock import stock_classes
@@ -43,6 +44,14 @@ def assessed(
     return told
 
 
+def why_not_idle(parcels: pd.DataFrame, subject: NDArray[np.bool_]) -> NDArray[np.object_]:
+    """Why the rules of idle land do not look at a parcel: (n,) text, ``None`` where they do."""
+    unsupplied = parcels["stock_class"].eq("approved_unsupplied").to_numpy(dtype=bool)
+    why = np.where(unsupplied, "批而未供，不作闲置认定", "没有供地信息").astype(object)
+    why[np.asarray(subject, dtype=bool)] = None
+    return why
+
+
 def stock_summary(parcels: gpd.GeoDataFrame, as_of: np.datetime64) -> list[dict[str, Any]]:
     """Parcels and mu of each stock class; these are never added to idle land."""
     classes = stock_classes(parcels, as_of)
@@ -50,7 +59,8 @@ def stock_summary(parcels: gpd.GeoDataFrame, as_of: np.datetime64) -> list[dict[
     by = [classes[name].reset_index(drop=True) for name in ("stock_class", "stock_basis")]
     titles = {word: spellings[0] for word, spellings in WORDS["stock_class"].items()}
     return [
-        {"stock_class": name, "title": titles.get(str(name), str(name)), "basis": basis, "count": len(group),
+        {"stock_class": None if pd.isna(name) else name, "title": titles.get(str(name), "未分类"),
+         "basis": None if pd.isna(basis) else basis, "count": len(group),
          "mu": round(float(mu(group.sum())), 2)}
-        for (name, basis), group in area.groupby(by)
+        for (name, basis), group in area.groupby(by, dropna=False)
     ]  # fmt: skip

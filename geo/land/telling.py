@@ -158,13 +158,14 @@ def findings_of(
     evidence = evidence_of(_shown(scene, rows), np.arange(len(rows)), own, [each.told for each in readings], parameters)
     for told, reading in zip(evidence, readings, strict=True):
         told["used"] += reading.used
+    unsure = ["可采取措施"] if rule.disposals and rule.status_of("disposals") == "unverified" else []
     lines = [each.line if one else "" for each, one in zip(readings, met, strict=True)]
     return findings_frame(
         rows, scene.parcels, kind="inefficient", rule=rule.rule, level=np.where(met, "inefficient", "not_assessed"),
         since=np.where(met, since, NEVER), next_date=np.full(len(rows), NEVER), fee_yuan=np.full(len(rows), np.nan),
         evidence=evidence, missing=missing, source=rule.source, article=rule.article, ruleset=rules.edition,
         disposals="；".join(rule.disposals), shortfall=lines, as_of=as_of,
-        unverified=[unverified_of(used) for used in parameters],
+        unverified=[[*unverified_of(used), *unsure] for used in parameters],
     )  # fmt: skip
 
 

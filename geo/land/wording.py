@@ -58,6 +58,9 @@ def statuses(rules: RuleSet) -> list[str]:
     return [title for status, title in STATUS_TITLES.items() if status in found]
 
 
+_CAUSES = {"holder": "", "government": "另有已扣除的政府原因或不可抗力时", "any": ""}
+
+
 def told_rules(rules: RuleSet) -> dict[str, Any]:
     """A rule set as a document in words, for a listing or for JSON."""
     return {
@@ -173,7 +176,7 @@ def _told_idle(idle: IdleRules) -> dict[str, Any]:
         and {**_sureness(idle.slow_investment), "values": _settings(idle.slow_investment, structured)},
         "disposals": [
             {**each.model_dump(), "levels": [LEVELS[level] for level in each.levels],
-             "status_title": STATUS_TITLES[each.status]}
+             "cause_title": _CAUSES[each.cause], "status_title": STATUS_TITLES[each.status]}
             for each in idle.disposals
         ],
     }  # fmt: skip

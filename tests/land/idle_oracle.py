@@ -90,11 +90,14 @@ def assess(parcel: dict[str, Any], delays: list[tuple], as_of: date, reading: Re
     silent = get("start_due") is None
     handover = get("handover_date")
     due = get("start_due") or (years_later(handover, 1) if handover else None)
+    contract = get("contract_date")
+    if not silent and contract and get("start_due") < contract and not (handover and handover < contract):
+        due = None  # nobody agrees to have started before the contract
     excuses = [
         (begin, end) for cause, begin, end in delays if cause in EXCUSING and begin and not (end and end < begin)
     ]
     spans = list(excuses)
-    if reading.late_handover_excuses and not silent and handover and handover > due:
+    if reading.late_handover_excuses and not silent and due and handover and handover > due:
         spans.append((due + ONE, handover))
 
     if due is None:
@@ -195,7 +198,9 @@ def stalled_a_year(
 ) -> tuple[set[bool], date | None]:
     suspended, resumed = seen("suspended_on"), seen("resumed_on")
     took_up = suspended is not None and resumed is not None and resumed >= suspended
-    if suspended and not took_up:
+    # Work that had not begun could not stand still: since when it does is not known.
+    odd = suspended is not None and start is not None and suspended < start
+    if suspended and not took_up and not odd:
         since, _ = over(suspended, 1, excuses if reading.excuses_stop_rule_b else [], as_of, reading)
         if since is None or since > as_of:
             return {False}, None

@@ -194,3 +194,12 @@ def test_a_local_rule_names_its_own_source_and_values() -> None:
     assert (slow["rule"], slow["level"]) == ("IDLE_SLOW", "idle_stalled")
     assert "第247号" in slow["source"]
     assert keys(slow) == ["slow_investment.years", "year_full_on", "slow_investment.invested_below"]
+
+
+def test_an_agreed_start_before_the_contract_is_a_contradiction() -> None:
+    # 办法第二条第一款: the date is agreed in the contract, so it cannot lie before it.
+    backward = finding(contract_date="2022-01-01", start_due="2019-01-01")
+    assert backward["level"] == "not_assessed"
+    assert [one["field"] for one in backward["missing"]] == ["contradiction:start_due"]
+    handed_over = finding(contract_date="2022-01-01", start_due="2019-01-01", handover_date="2018-06-01")
+    assert handed_over["level"] == "idle_2y"  # supplied before it was put in writing

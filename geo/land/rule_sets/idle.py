@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from geo.land.rule_sets.base import Ratio, Sourced, Status, Strict
+from geo.land.rule_sets.base import Ratio, Sourced, Status, Strict, fraction, wrong
 
+# What may stop the clock; the holder's own cause never does.
+Cause = Literal["art8_1", "art8_2", "art8_3", "art8_4", "art8_5", "art8_6", "force_majeure"]
 IdleLevel = Literal["warning", "overdue", "idle_1y", "idle_2y", "idle_stalled"]
 
 
@@ -55,7 +57,16 @@ class IdleRules(Sourced):
     ]
     excuses_stop_rule_b: Annotated[bool, Field(description="政府原因、不可抗力是否也中断停工满一年的计算")]
     late_handover_excuses: Annotated[bool, Field(description="交地晚于约定动工日期的天数是否按第八条第一项扣除")]
-    excusing: Annotated[tuple[str, ...], Field(description="可扣除的延误原因")]
+    excusing: Annotated[tuple[Cause, ...], Field(description="可扣除的延误原因")]
     articles: Annotated[dict[str, str], Field(default_factory=dict, description="规则或等级所依据的条款")]
     disposals: Annotated[tuple[Disposal, ...], Field(description="各等级可采取的措施")] = ()
     slow_investment: Annotated[SlowInvestment | None, Field(description="更严的地方规定：逾期几年而投资不足")] = None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> IdleRules:
+        if self.takeback_years < self.idle_years:
+            raise wrong("可无偿收回的年数不应少于构成闲置的年数", "takeback_years")
+        for name in ("developed_below", "invested_below", "fee_rate"):
+            if fraction(getattr(self, name)) > 1:
+                raise wrong("比例不应大于 1", name)
+        return self

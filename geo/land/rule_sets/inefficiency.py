@@ -59,7 +59,8 @@ Industry = Annotated[str, Field(pattern=r"^\d{2,4}$")]
 LandUse = Annotated[str, Field(pattern=r"^\d{2,6}$")]
 Edition = Literal["2002", "2011", "2017"]
 # A number, an exact fraction ("1/3") or the name of an agreed field.
-Plain = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, AfterValidator(_known_bound)]
+# Strict, so that a number in quotes is told and not taken.
+Plain = Annotated[float, Field(allow_inf_nan=False, strict=True, ge=0)] | Annotated[str, AfterValidator(_known_bound)]
 
 
 class Case(Strict):

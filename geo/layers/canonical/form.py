@@ -69,5 +69,5 @@ def date(name: str, zh: str, *aliases: str) -> Field:
 EXTRA = Field("extra", "json", "其他字段")
 # Where a row comes from: written by the import, never by a source.
 ORIGIN = (text("load_id", "来源批次"), Field("source_row", "integer", "来源行"))
-TOWN = text("town", "乡镇街道", "XZMC", "所属乡镇", "街道")
+TOWN = text("town", "乡镇街道", "XZMC", "所属乡镇", "街道", "乡镇", "乡镇街道", "镇街")
 NAME = text("name", "名称", "MC", "NAME")

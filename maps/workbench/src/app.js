@@ -72,6 +72,10 @@ function Workbench({ run, style }) {
   useEffect(() => {
     history.replaceState(null, "", formatPlace({ view, card, run: run?.run_id ?? "", tab }));
   }, [view, card, tab, run]);
+  useEffect(() => {
+    // A link that names a card and no place shows where it is.
+    if (start.card?.kind === "parcel" && !start.view) void openParcel(start.card.id);
+  }, []);
   useEffect(() => void map.current?.select(card), [card]);
   useEffect(() => void map.current?.setGroups(groups, shown), [shown]);
   useEffect(() => {

@@ -138,7 +138,7 @@ export function sourceText(source, loads) {
   const load = loads[source.load_id];
   // A load's name ends in the layer that it filled.
   const layer = load?.layer ?? /-([a-z_]+)$/.exec(source.load_id)?.[1] ?? "";
-  const where = source.row === null ? "" : ` 第 ${source.row} 行`;
+  const where = source.row === null ? "" : ` 第 ${source.row} 条`;
   const about = [LAYER_NAMES[layer], load?.data_date && `数据日期 ${day(load.data_date)}`].filter(Boolean).join("，");
   return `${load?.file_name ?? source.load_id}${where}${about ? `（${about}）` : ""}`;
 }
