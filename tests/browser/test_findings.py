@@ -92,7 +92,7 @@ def test_an_excuse_is_a_band_with_its_days_and_values_name_their_file(served_dis
 
         source = finding["evidence"][0]["source"]
         file_name = told["loads"][source["load_id"]]["file_name"]
-        expect(card.locator(".evidence .origin").first).to_contain_text(f"{file_name} 第 {source['row']} 行")
+        expect(card.locator(".evidence .origin").first).to_contain_text(f"{file_name} 第 {source['row']} 条")
         for text in (finding["article"], finding["ruleset"], finding["next_date"], f"{finding['fee_yuan']:,.0f} 元"):
             expect(card.locator(".finding")).to_contain_text(text)
         for part in finding["unverified"].split("；"):
@@ -131,7 +131,7 @@ def test_an_inefficient_parcel_shows_what_is_short(served_district: Any, lab: La
         for used in found["evidence"]:
             source = used["source"]
             expect(shown.locator(".evidence")).to_contain_text(
-                f"{told['loads'][source['load_id']]['file_name']} 第 {source['row']} 行"
+                f"{told['loads'][source['load_id']]['file_name']} 第 {source['row']} 条"
             )
         shown.get_by_text(re.compile("^规则取值")).click()
         for parameter in found["parameters"]:

@@ -53,7 +53,7 @@ test("land is told in mu and square metres, floors in square metres, a year is a
 
 test("a value names its file, row and layer; without them it says so", () => {
   const loads = { "L1-parcels": { file_name: "宗地.gpkg", data_date: "2026-06-30", loaded_at: "" } };
-  assert.equal(sourceText({ load_id: "L1-parcels", row: 918 }, loads), "宗地.gpkg 第 918 行（宗地，数据日期 2026-06-30）");
+  assert.equal(sourceText({ load_id: "L1-parcels", row: 918 }, loads), "宗地.gpkg 第 918 条（宗地，数据日期 2026-06-30）");
   assert.equal(sourceText({ load_id: "L2", row: null }, loads), "L2");
   assert.equal(sourceText(null, loads), "来源未记载");
 });
