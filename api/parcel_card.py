@@ -77,7 +77,7 @@ def _assessed(store: Store, parcel: Frame, rules: RuleSet, as_of: np.datetime64)
     if asks:
         west, south, east, north = (float(value) for value in parcel.total_bounds)
         planned = planned_land_uses(parcel, store.read(Query("zoning", bbox=(west, south, east, north))))
-    firms = _firms_of(store, parcel)
+    firms = store.read(Query("enterprises", equals={"parcel_id": parcel.iloc[0]["parcel_id"]}))
     why = not_subject(parcel, rules, as_of, planned, firms)[0]
     idle = bool(subject_to_idle(parcel, as_of)[0])
     return {
@@ -89,14 +89,6 @@ def _assessed(store: Store, parcel: Frame, rules: RuleSet, as_of: np.datetime64)
             "not_computed": [clause.model_dump() for clause in rules.not_computed],
         },
     }
-
-
-def _firms_of(store: Store, parcel: Frame) -> Frame:
-    """Rows of firms that may speak of the parcel: by its number, its holder or the holder's code."""
-    row = parcel.iloc[0]
-    asked = [{"parcel_id": row["parcel_id"]}, {"holder": row["holder"]}, {"credit_code": row["credit_code"]}]
-    found = [store.read(Query("enterprises", equals=one)) for one in asked if next(iter(one.values())) is not None]
-    return pd.concat(found, ignore_index=True).drop_duplicates("enterprise_id", ignore_index=True)
 
 
 def _stock(stock: pd.Series) -> dict[str, Any]:
