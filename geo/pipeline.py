@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from geo.eligibility import eligible_parcels
 from geo.errors import InvalidParameter
 from geo.land.changes import past_of
 from geo.land.efficiency import assess_inefficiency, not_subject
@@ -22,11 +24,12 @@ from geo.land.idle import assess_idle, subject_to_idle
 from geo.land.planning import planned_land_uses
 from geo.land.rules import RuleSet
 from geo.land.summary import assessed, stock_summary, why_not_idle
-from geo.layers.land_use_codes import land_and_sea_codes
 from geo.matching.sites import build_sites
-from geo.plots.composition import built_area_m2, level_share
+from geo.plots.composition import built_area_m2, level_share, planned_uses
 from geo.plots.parameters import PlotRules
 from geo.plots.plot import PlotSet, find_plots
+from geo.plots.setbacks import load_setbacks
+from geo.plots.slope import SteepGround, steep_ground
 from geo.store.base import Frame, Load, Query, Run, Store
 from geo.store.records import standing_loads
 from geo.units import mu
@@ -50,6 +53,9 @@ def analyse(
     as_of: np.datetime64,
     plot_rules: PlotRules | None = None,
     progress: Progress = lambda step: None,
+    *,
+    elevation: Path | None = None,
+    processes: int = 1,
 ) -> Analysis:
     """Findings, plots and sites of a district.
 
@@ -59,14 +65,18 @@ def analyse(
     loads : the loads these layers came from
     rules : rule set of the jurisdiction
     as_of : the day for which everything is judged, Asia/Shanghai
-    plot_rules : parameters of the search for plots
+    plot_rules : parameters of the search for plots; by default those of the design and the set-backs of the law
+    elevation : raster from which steep ground is told; without it slope is not assessed
+    processes : int, processes that share the search for plots; the answer is the same
 
     Raises
     ------
     InvalidParameter
         There are no parcels.
+    InvalidInput
+        The raster cannot be used.
     """
-    plot_rules = plot_rules or PlotRules()
+    plot_rules = plot_rules or PlotRules(setbacks=load_setbacks())
     started = datetime.now(_CHINA)
     parcels = _layer(layers, "parcels")
     if parcels is None:
@@ -83,14 +93,24 @@ def analyse(
     findings = _concat(idle, inefficiency.findings)
 
     progress("筛选可连片宗地")
-    chosen = eligible_parcels(parcels, findings, planned, rules)
+    control_lines, barriers = _layer(layers, "control_lines"), _layer(layers, "barriers")
+    eligibility = eligible_parcels(parcels, findings, planned, control_lines, rules.eligible)
+    chosen = eligibility.chosen
+    eligible = parcels[chosen]
+    steep = None
+    if elevation is not None and len(eligible):
+        progress("读取高程，计算坡度")
+        steep = steep_ground(elevation, eligible, plot_rules.slope_limit_pct)
     progress("寻找连片地块")
     found = find_plots(
-        parcels[chosen],
-        others=parcels[~chosen],
-        control_lines=_layer(layers, "control_lines"),
-        barriers=_layer(layers, "barriers"),
+        eligible,
+        others=parcels.assign(because=eligibility.because, because_zh=eligibility.told)[~chosen],
+        control_lines=control_lines,
+        barriers=barriers,
+        steep=None if steep is None else steep.ground,
+        roads=_roads(_layer(layers, "network"), barriers),
         rules=plot_rules,
+        processes=processes,
     )
     plots = found.plots
     progress("汇总地块构成")
@@ -105,13 +125,20 @@ def analyse(
         built = pd.Series(built_area_m2(np.asarray(found.members.geometry.array), buildings))
         by_plot = built.groupby(found.members["plot_id"].to_numpy()).sum()
         plots["built_share"] = plots["plot_id"].map(by_plot).astype(float) / plots["area_m2"].astype(float)
+    zoning = _layer(layers, "zoning")
+    if zoning is not None:
+        planned_use = planned_uses(found.members, zoning)
+        plots["evidence"] = [
+            {**evidence, "planned_use": planned_use.get(plot_id, [])}
+            for plot_id, evidence in zip(plots["plot_id"], plots["evidence"], strict=True)
+        ]
     progress("生成候选地块")
-    eligible = parcels[chosen]
     sites = build_sites(found, eligible, _layer(layers, "terminals"), rules.sites.min_parcel_mu)
 
     parameters = {
         "plots": asdict(plot_rules),
         "eligible": rules.eligible.model_dump(),
+        "slope": None if steep is None else asdict(steep.facts),
         "sites": rules.sites.model_dump(),
         # The whole set, so that the run can be done again when the file says something else.
         "rules": rules.model_dump(mode="json"),
@@ -137,6 +164,7 @@ def analyse(
         started_at=started.isoformat(timespec="seconds"),
         summary={
             **summarise(parcels, findings, judged, found, sites, eligible),
+            "slope": _slope_told(steep),
             "assessed": assessed(parcels, findings, subject, outside),
             "stock": stock_summary(parcels, as_of),
         },
@@ -154,6 +182,26 @@ def analyse(
     return Analysis(run, {name: frame.assign(run_id=run.run_id) for name, frame in derived.items()})
 
 
+def _roads(network: gpd.GeoDataFrame | None, barriers: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame | None:
+    """Roads for the frontage of a plot: those of the network, and local roads that are drawn as barriers."""
+    drawn = []
+    if network is not None:
+        drawn.append(network.loc[network["mode"] == "road", ["geometry"]])
+    if barriers is not None:
+        drawn.append(barriers.loc[barriers["kind"] == "local_road", ["geometry"]])
+    if not drawn:
+        return None
+    roads = gpd.GeoDataFrame(pd.concat(drawn, ignore_index=True), crs=drawn[0].crs)
+    return roads if len(roads) else None
+
+
+def _slope_told(steep: SteepGround | None) -> dict[str, Any]:
+    """Whether slope was assessed, and on how much land it could not be."""
+    if steep is None:
+        return {"assessed": False, "missing": ["elevation"]}
+    return {"assessed": True, "limit_pct": steep.facts.limit_pct, "not_assessed_m2": steep.facts.not_assessed_m2}
+
+
 def _layer(layers: dict[str, Frame], name: str) -> gpd.GeoDataFrame | None:
     frame = layers.get(name)
     return frame if isinstance(frame, gpd.GeoDataFrame) and not frame.empty else None
@@ -168,33 +216,12 @@ def _concat(first: gpd.GeoDataFrame, second: gpd.GeoDataFrame) -> gpd.GeoDataFra
 
 def _planned(parcels: gpd.GeoDataFrame, zoning: gpd.GeoDataFrame | None, rules: RuleSet) -> NDArray[np.object_] | None:
     """Planned uses where the rule set speaks of any."""
-    wanted = [rules.eligible.planned_land_use, *(rule.applies.planned_land_use for rule in rules.inefficient)]
+    wanted = [rules.eligible.needs_planned_land_use, *(rule.applies.planned_land_use for rule in rules.inefficient)]
     if not any(wanted):
         return None
     if zoning is None:
         raise InvalidParameter("规则集按规划用途筛选，但没有规划图层", where="zoning", remedy="请先导入 zoning 图层")
     return planned_land_uses(parcels, zoning)
-
-
-def eligible_parcels(
-    parcels: gpd.GeoDataFrame, findings: pd.DataFrame, planned_land_use: NDArray[np.object_] | None, rules: RuleSet
-) -> Any:
-    """Which parcels may be part of a plot: (n,) bool.
-
-    Parameters
-    ----------
-    planned_land_use : (n,) planned use of each parcel, ``None`` where the rule set does not ask for it
-    """
-    wanted = rules.eligible
-    chosen = np.ones(len(parcels), dtype=bool)
-    if wanted.land_use:
-        chosen &= pd.Series(land_and_sea_codes(parcels)).str.startswith(wanted.land_use).to_numpy(dtype=bool)
-    if wanted.planned_land_use:
-        chosen &= pd.Series(planned_land_use, dtype=object).isin(wanted.planned_land_use).to_numpy()
-    if wanted.levels or wanted.stock_class:
-        found = findings.loc[findings["level"].isin(wanted.levels), "parcel_id"]
-        chosen &= (parcels["parcel_id"].isin(found) | parcels["stock_class"].isin(wanted.stock_class)).to_numpy()
-    return chosen
 
 
 def summarise(
@@ -235,11 +262,25 @@ def summarise(
         "by_level": by_level,
         "ladder": found.ladder,
         "balance": {name: round(value, 3) for name, value in found.balance.items()},
+        "coverage": found.coverage,
+        "near_misses": found.near_misses,
         "unassessed_barriers": list(found.unassessed_barriers),
+        "unassessed_setbacks": found.unassessed_setbacks,
+        "setbacks": found.setbacks,
     }
 
 
-ANALYSED_LAYERS = ("parcels", "delays", "enterprises", "buildings", "zoning", "control_lines", "barriers", "terminals")
+ANALYSED_LAYERS = (
+    "parcels",
+    "delays",
+    "enterprises",
+    "buildings",
+    "zoning",
+    "control_lines",
+    "barriers",
+    "network",
+    "terminals",
+)
 
 
 def analyse_store(
@@ -248,11 +289,17 @@ def analyse_store(
     as_of: np.datetime64,
     plot_rules: PlotRules | None = None,
     progress: Progress = lambda step: None,
+    *,
+    elevation: Path | None = None,
+    processes: int = 1,
 ) -> Run:
-    """Analyse what a store holds and keep the result in it, in one transaction."""
+    """Analyse what a store holds and keep the result in it, in one transaction; parameters as for ``analyse``."""
     progress("读取图层")
     layers = {name: store.read(Query(name)) for name in ANALYSED_LAYERS}
-    analysis = analyse(layers, standing_loads(store.loads()), rules, as_of, plot_rules, progress)
+    analysis = analyse(
+        layers, standing_loads(store.loads()), rules, as_of, plot_rules, progress, elevation=elevation,
+        processes=processes,
+    )  # fmt: skip
     progress("写入结果")
     store.write_run(analysis.run, analysis.layers)
     return analysis.run

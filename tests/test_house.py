@@ -27,7 +27,11 @@ LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-node.lock")
 GROUND = {"geo.units", "geo.crs", "geo.errors"}
 LAYERS = GROUND | {"geo.layers"}
 FINDERS = {"geo.land", "geo.plots", "geo.logistics"}
-GEO = LAYERS | FINDERS | {"geo.matching", "geo.store", "geo.importing", "geo.exporting", "geo.comparing"}
+GEO = (
+    LAYERS
+    | FINDERS
+    | {"geo.matching", "geo.store", "geo.importing", "geo.exporting", "geo.comparing", "geo.eligibility"}
+)
 MAY_KNOW = {
     "geo": GEO,
     "geo.units": GROUND,
@@ -41,6 +45,7 @@ MAY_KNOW = {
     "geo.matching": LAYERS | FINDERS,
     "geo.importing": LAYERS | {"geo.store"},
     "geo.exporting": LAYERS | {"geo.store"},
+    "geo.eligibility": LAYERS | {"geo.land"},
     "geo.pipeline": GEO,
     "geo.comparing": LAYERS | {"geo.store", "geo.land"},
     "data": GEO | {"geo.pipeline"},

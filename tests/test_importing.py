@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 import shapely
 
+from geo.eligibility import eligible_parcels
 from geo.errors import InvalidInput
 from geo.importing import Stored, prepare_loads, store_loads
 from geo.land.rules import load_rules
 from geo.layers.land_use_codes import land_and_sea_codes
 from geo.layers.profiles import Profile, load_profile, plain_profile, with_columns
 from geo.layers.reading import read_file
-from geo.pipeline import eligible_parcels
 from geo.store.base import Query, Store
 from tests.district import Analysed
 
@@ -219,8 +219,8 @@ def test_the_same_digits_mean_other_land_in_another_edition() -> None:
     assert list(land_and_sea_codes(parcels)) == ["1001", "", "1001", "1101", "100102", ""]
     rules = load_rules("national")
     land = gpd.GeoDataFrame(parcels.assign(stock_class=None), geometry=[SQUARES[0]] * 6, crs=4490)
-    findings = pd.DataFrame({"parcel_id": list("ABCDEF"), "level": "idle_2y"})
-    chosen = eligible_parcels(land, findings, None, rules)
+    findings = pd.DataFrame({"parcel_id": list("ABCDEF"), "kind": "idle", "level": "idle_2y"})
+    chosen = eligible_parcels(land, findings, None, None, rules.eligible).chosen
     assert rules.eligible.land_use
     assert list(np.asarray(chosen)) == [True, False, True, True, True, False]
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,11 +16,12 @@ from rich.table import Table
 
 from api.cli.program import JsonOption, StoreOption, app, log, opened, print_json, settings, steps
 from geo.errors import InvalidInput, InvalidParameter
-from geo.land.rules import load_rules
+from geo.land.rules import eligible_by, load_rules
 from geo.matching.demand import Demand
 from geo.matching.ranking import search_sites
 from geo.pipeline import analyse_store
 from geo.plots.parameters import PlotRules
+from geo.plots.setbacks import Setback, load_setbacks
 from geo.store.base import Query, Run
 from geo.units import m2, mu
 
@@ -33,18 +34,56 @@ def analyse(
     frontage_m: Annotated[float, typer.Option(help="相对边长（米）")] = 10.0,
     min_area_mu: Annotated[float, typer.Option(help="连片面积下限（亩）")] = 500.0,
     min_width_m: Annotated[float, typer.Option(help="最小宽度（米）")] = 50.0,
+    road_gap_m: Annotated[float | None, typer.Option(help="跨越可跨接支路时的间距（米），默认同连片间距")] = None,
+    road_width_limit_m: Annotated[float, typer.Option(help="可跨接支路的最大宽度（米）")] = 24.0,
+    tolerance_m: Annotated[float, typer.Option(help="视为相接的数字化误差（米）")] = 0.1,
+    ladder_m: Annotated[str, typer.Option(help="同时报告的各档间距（米），以逗号分隔")] = "0,5,10,20,30,45",
+    bridge_over: Annotated[
+        str, typer.Option(help="跨接处可为：any 任何用地、unparcelled 无宗地，或用地代码前缀，以逗号分隔")
+    ] = "any",
+    eligible: Annotated[
+        str | None, typer.Option(help="参与连片的宗地，CQL2；代替规则集的条件，如 idle_level IN ('idle_1y','idle_2y')")
+    ] = None,
+    setbacks: Annotated[str, typer.Option(help="退让距离表：law 法定，none 只按图层，或 .toml 路径")] = "law",
+    elevation: Annotated[Path | None, typer.Option(help="高程栅格（GeoTIFF、ASCII），用于扣除陡坡")] = None,
+    slope_limit_pct: Annotated[float, typer.Option(help="自然坡度上限（%）")] = 15.0,
+    processes: Annotated[int, typer.Option(help="寻找连片地块所用进程数", min=1, max=64)] = 1,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """认定闲置与低效用地，寻找连片地块，生成候选地块。"""
-    plot_rules = PlotRules(gap_m=gap_m, frontage_m=frontage_m, min_area_m2=m2(min_area_mu), min_width_m=min_width_m)
+    plot_rules = PlotRules(
+        gap_m=gap_m, frontage_m=frontage_m, min_area_m2=m2(min_area_mu), min_width_m=min_width_m,
+        road_gap_m=road_gap_m, road_width_limit_m=road_width_limit_m, tolerance_m=tolerance_m,
+        ladder_m=_lengths(ladder_m), bridge_over=_bridged(bridge_over), setbacks=_setbacks(setbacks),
+        slope_limit_pct=slope_limit_pct,
+    )  # fmt: skip
     rule_set, day = load_rules(rules), _day(as_of)
+    if eligible is not None:
+        rule_set = eligible_by(rule_set, eligible)
     with opened(store) as kept, steps() as step:
-        run = analyse_store(kept, rule_set, day, plot_rules, step)
+        run = analyse_store(kept, rule_set, day, plot_rules, step, elevation=elevation, processes=processes)
     if as_json:
         print_json(asdict(run))
     else:
         told_run(run)
+
+
+def _lengths(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise InvalidParameter(f"间距“{text[:60]}”应写作 0,5,10,20", where="ladder_m") from error
+
+
+def _bridged(text: str) -> Any:
+    return text if text in ("any", "unparcelled") else tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _setbacks(text: str) -> tuple[Setback, ...]:
+    if text == "none":
+        return ()
+    return load_setbacks(None if text == "law" else Path(text))
 
 
 def _day(text: str | None) -> np.datetime64:

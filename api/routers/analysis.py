@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from api.dependencies import LimitDep, RunDep, StoreDep, known_parameters
 from api.features import plain_records
+from api.plot_fit import plot_fit
 from geo.comparing import compared
 from geo.errors import NotFound
 from geo.land.changes import changes_summary
@@ -119,3 +120,13 @@ def plot_card(plot_id: str, store: StoreDep) -> dict[str, Any]:
         ],
         "evidence": evidence,
     }
+
+
+_Side = Annotated[float, Query(gt=0, le=100_000, allow_inf_nan=False, description="米")]
+
+
+@router.get("/plots/{plot_id}/fit", summary="矩形能否放进地块")
+def fit(plot_id: str, length_m: _Side, width_m: _Side, request: Request, store: StoreDep) -> dict[str, Any]:
+    """Whether a footprint fits into a plot at any rotation: a placement, or a proof that there is none."""
+    known_parameters(request, frozenset({"length_m", "width_m"}))
+    return plot_fit(store, plot_id, length_m, width_m)

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from geo.land.findings import RULE_TITLES
 from geo.land.measures import measure_of
 from geo.land.rule_sets.base import Strict, did_you_mean, wrong
+from geo.land.rule_sets.eligible import ELIGIBILITY, Eligible
 from geo.land.rule_sets.faults import fault
 from geo.land.rule_sets.files import resolved, rule_set_names
 from geo.land.rule_sets.idle import IdleRules
@@ -23,21 +24,9 @@ from geo.land.rule_sets.inefficiency import (
     check_unit,
 )
 from geo.land.rule_sets.scoring import Scoring
+from geo.layers.filters import parse_filter
 
-__all__ = ["IdleRules", "InefficiencyRule", "RuleSet", "Scoring", "load_rules", "rule_set_names"]
-
-
-class Eligible(Strict):
-    """Which parcels may be part of a plot.
-
-    ``land_use`` code prefixes and ``planned_land_use`` values of the zoning layer (at a point of the parcel) each
-    restrict; where ``levels`` of findings or ``stock_class`` are given, a parcel needs one of them.
-    """
-
-    land_use: Annotated[tuple[str, ...], Field(description="用地用海代码（前缀），空列表为不限")] = ()
-    planned_land_use: Annotated[tuple[str, ...], Field(description="规划图层中的规划用途，空列表为不限")] = ()
-    levels: Annotated[tuple[str, ...], Field(description="须有其中一个认定等级，空列表为不限")] = ()
-    stock_class: Annotated[tuple[str, ...], Field(description="或属于其中一个存量类别")] = ()
+__all__ = ["Eligible", "IdleRules", "InefficiencyRule", "RuleSet", "Scoring", "load_rules", "rule_set_names"]
 
 
 class SiteRules(Strict):
@@ -130,6 +119,22 @@ def load_rules(name: str) -> RuleSet:
         return RuleSet.model_validate({**document, "sha256": digest})
     except ValidationError as error:
         raise fault(error, texts, RuleSet) from error
+
+
+def eligible_by(rules: RuleSet, text: str) -> RuleSet:
+    """A rule set whose conditions for being part of a plot are replaced by one CQL2 expression.
+
+    Parameters
+    ----------
+    text : CQL2 over the fields of a parcel and ``idle_level``, ``inefficient``, ``planned_land_use``
+
+    Raises
+    ------
+    InvalidParameter
+        The expression asks for what is not there, or cannot be read; the message names the field and the mend.
+    """
+    parse_filter(text, ELIGIBILITY)
+    return rules.model_copy(update={"eligible": Eligible(filter=text)})
 
 
 def rules_of_run(parameters: dict[str, Any]) -> RuleSet:

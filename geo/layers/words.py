@@ -67,6 +67,18 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "power_line": ("电力线路",),
         "pipeline": ("油气管道",),
     },
+    # Grades of the laws that set distances: roads, then railways.
+    "barriers.grade": {
+        "motorway": ("高速公路",),
+        "national": ("国道",),
+        "provincial": ("省道",),
+        "county": ("县道",),
+        "township": ("乡道",),
+        "village": ("村道",),
+        "street": ("城市道路", "城市支路", "支路", "次干路", "主干路", "快速路", "园区路"),
+        "high_speed": ("高速铁路", "高铁"),
+        "conventional": ("普速铁路", "普通铁路", "普铁"),
+    },
     "terminals.kind": {
         "motorway_ramp": ("高速互通",),
         "rail_yard": ("铁路货场",),

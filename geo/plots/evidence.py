@@ -18,10 +18,17 @@ from geo.plots.parameters import PlotRules
 Geometries = NDArray[np.object_]
 Ints = NDArray[np.int64]
 
-_REASON_ZH = {"overlap": "与他宗重叠", "setback": "退让范围", "sliver": "细碎余地"}
+_REASON_ZH = {
+    "overlap": "与他宗重叠", "setback": "退让范围", "sliver": "细碎余地", "steep_slope": "坡度超限",
+    "parcel": "不允许跨接的宗地",
+}  # fmt: skip
+_SETBACK = "setback_"
 
 
 def reason_zh(reason: str) -> str:
+    """What took land away, in Chinese: a control line, a barrier, its set-back (``setback_<kind>``), a slope …"""
+    if reason.startswith(_SETBACK):
+        return f"{reason_zh(reason.removeprefix(_SETBACK))}退让范围"
     for field in ("control_lines.kind", "barriers.kind"):
         if reason in WORDS[field]:
             return "城镇开发边界外" if reason == "urban_boundary" else WORDS[field][reason][0]
@@ -63,25 +70,40 @@ def blocked_pairs(relation: Relation, joined: NDArray[np.bool_], rules: PlotRule
 
 
 def separations(
-    blocked: pd.DataFrame, relation: Relation, ends: NDArray[np.bool_], pieces: Pieces, parcel_id: NDArray[np.object_]
+    blocked: pd.DataFrame,
+    relation: Relation,
+    own: NDArray[np.bool_],
+    pieces: Pieces,
+    parcel_id: NDArray[np.object_],
+    plot_of: NDArray[np.object_] | None = None,
 ) -> list[dict[str, Any]]:
-    """Parcels that a barrier keeps away from a plot; ``ends`` (k, 2) says which piece of a pair is its own."""
+    """Parcels that a barrier keeps away from a plot.
+
+    Parameters
+    ----------
+    blocked : as ``blocked_pairs`` makes it
+    own : (p,) bool, which pieces are the plot's own
+    parcel_id : (n,) of the eligible parcels
+    plot_of : (p,) plot that holds each piece, ``None`` where none does
+    """
     rows = blocked["pair"].to_numpy(dtype=np.int64)
-    outward = ends[rows].sum(axis=1) == 1
+    ends = own[relation.pairs[rows]].reshape(-1, 2)
+    outward = ends.sum(axis=1) == 1
     found = []
     for row, here, kind, name, metres in zip(
         rows[outward],
-        ends[rows[outward]].argmax(axis=1),
+        ends[outward].argmax(axis=1),
         blocked["kind"][outward],
         blocked["name"][outward],
         blocked["blocked_m"][outward],
         strict=True,
     ):
-        own, other = relation.pairs[row, here], relation.pairs[row, 1 - here]
+        mine, other = relation.pairs[row, here], relation.pairs[row, 1 - here]
         found.append(
             {
-                "parcel_id": parcel_id[pieces.parcel[own]],
+                "parcel_id": parcel_id[pieces.parcel[mine]],
                 "neighbour": parcel_id[pieces.parcel[other]],
+                "neighbour_plot": None if plot_of is None else plot_of[other],
                 "barrier_kind": kind,
                 "barrier": _none(name),
                 "blocked_m": round(float(metres), 1),

@@ -27,12 +27,12 @@ from scipy.sparse.csgraph import connected_components
 
 from data.demo.generate import build_district, write_district
 from geo import crs
+from geo.eligibility import eligible_parcels
 from geo.importing import prepare_loads, store_loads
 from geo.land.efficiency import assess_inefficiency
 from geo.land.idle import assess_idle
 from geo.land.rules import load_rules
 from geo.layers.reading import read_file
-from geo.pipeline import eligible_parcels
 from geo.plots.parameters import PlotRules
 from geo.plots.plot import find_plots
 from geo.store.base import Query
@@ -85,7 +85,7 @@ def measure(parcels: int) -> list[tuple[str, float, float, str]]:
         cpu, wall, low = cpu_s(lambda: assess_inefficiency(land, layers["buildings"], firms, rules, day))
         rows.append(("inefficient land", cpu, wall, f"{cpu / parcels * 1e6:.0f} µs a parcel"))
         findings = pd.concat([idle, low.findings], ignore_index=True)
-        chosen = {"demo's eligible parcels": eligible_parcels(land, findings, None, rules)}
+        chosen = {"demo's eligible parcels": eligible_parcels(land, findings, None, None, rules.eligible).chosen}
         chosen["every parcel"] = np.ones(len(land), dtype=bool)
         for what, mask in chosen.items():
             eligible = land[mask]

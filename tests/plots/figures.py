@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
@@ -12,6 +12,29 @@ import shapely.affinity
 from geo import crs
 
 EAST, NORTH, LON = 500_000.0, 3_540_000.0, 120.0
+
+
+class Barrier(NamedTuple):
+    """A barrier as it is drawn: a line or a polygon, in metres."""
+
+    kind: str
+    shape: shapely.Geometry
+    width_m: float = np.nan
+    setback_m: float = np.nan
+
+
+class Line(NamedTuple):
+    """A polygon of a control line, in metres."""
+
+    kind: str
+    shape: shapely.Geometry
+
+
+class Other(NamedTuple):
+    """A parcel that is not eligible, in metres."""
+
+    shape: shapely.Geometry
+    land_use: str = "1207"
 
 
 def stored(*shapes: shapely.Geometry, turn: float = 0.0, shift: tuple[float, float] = (0.0, 0.0)) -> Any:
@@ -44,3 +67,28 @@ def barriers(
 def control_lines(kind: str, *shapes: shapely.Geometry, **place: Any) -> gpd.GeoDataFrame:
     columns = {"line_id": [f"{kind}{number}" for number in range(len(shapes))], "kind": kind, "name": kind}
     return gpd.GeoDataFrame(columns, geometry=stored(*shapes, **place), crs=4490)
+
+
+def layers(land: list[shapely.Geometry], *drawn: Barrier | Line | Other, **place: Any) -> dict[str, Any]:
+    """A whole figure as the arguments of ``find_plots``; layers of which nothing is drawn are left out."""
+    found: dict[str, Any] = {"eligible": parcels(*land, **place)}
+    walls = [item for item in drawn if isinstance(item, Barrier)]
+    lines = [item for item in drawn if isinstance(item, Line)]
+    rest = [item for item in drawn if isinstance(item, Other)]
+    if walls:
+        table = barriers("", *(wall.shape for wall in walls), **place)
+        table["kind"] = [wall.kind for wall in walls]
+        table["name"] = [f"{wall.kind}{number}" for number, wall in enumerate(walls)]
+        table["barrier_id"] = table["name"]
+        table["width_m"] = [float(wall.width_m) for wall in walls]
+        table["setback_m"] = [float(wall.setback_m) for wall in walls]
+        found["barriers"] = table
+    if lines:
+        found["control_lines"] = control_lines("", *(line.shape for line in lines), **place).assign(
+            kind=[line.kind for line in lines], line_id=[f"{line.kind}{number}" for number, line in enumerate(lines)]
+        )
+    if rest:
+        found["others"] = parcels(*(item.shape for item in rest), prefix="R", **place).assign(
+            land_use=[item.land_use for item in rest]
+        )
+    return found

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import LineString, Polygon, box
 
-from geo.plots.contiguity import relate
+from geo.plots.contiguity import Reaches, relate
 from geo.plots.exclusion import Walls
 
 NOTHING = np.empty(0, dtype=object)
@@ -24,7 +24,7 @@ def facing(a: shapely.Geometry, b: shapely.Geometry, *walls: shapely.Geometry, r
     if walls:
         kinds = np.full(len(walls), "railway", dtype=object)
         blockers = Walls(np.array(walls, dtype=object), kinds, kinds)
-    relation = relate(np.array([a, b], dtype=object), blockers, reach_m)
+    relation = relate(np.array([a, b], dtype=object), blockers, Reaches(reach_m, 0.1))
     return float(relation.facing_m(reach_m).sum())
 
 

@@ -168,7 +168,7 @@ def test_setbacks_cost_land_and_may_be_bridged() -> None:
     line = LineString([(400, -50), (400, 550)])
     found = find_plots(parcels(LEFT, RIGHT), barriers=barriers("power_line", line, setback_m=8))
     assert areas(found) == [588.0]
-    assert found.plots["evidence"][0]["exclusions"][0]["kind"] == "setback"
+    assert found.plots["evidence"][0]["exclusions"][0]["kind"] == "setback_power_line"
     assert found.plots["bridge_count"][0] == 1
 
 
@@ -194,7 +194,8 @@ def test_a_plot_says_what_separates_it_from_its_neighbour() -> None:
     line = barriers("railway", LineString([(807, -50), (807, 550)]), width_m=6)
     found = find_plots(parcels(LEFT, RIGHT, box(814, 0, 1000, 500)), barriers=line)
     assert found.plots["evidence"][0]["separated_by"] == [
-        {"parcel_id": "P001", "neighbour": "P002", "barrier_kind": "railway", "barrier": "railway", "blocked_m": 500.0}
+        {"parcel_id": "P001", "neighbour": "P002", "neighbour_plot": None,
+         "barrier_kind": "railway", "barrier": "railway", "blocked_m": 500.0}
     ]
 
 

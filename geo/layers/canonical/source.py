@@ -180,6 +180,8 @@ BARRIERS = Layer(
         text("barrier_id", "编号"),
         text("kind", "类型"),
         NAME,
+        text("grade", "等级", "行政等级", "公路行政等级"),
+        real("voltage_kv", "电压", "kV", "电压等级", "额定电压"),
         real("width_m", "宽度", "m"),
         real("setback_m", "退让距离", "m"),
         EXTRA,

@@ -43,7 +43,7 @@ _SPATIAL: dict[str, Callable[..., Any]] = {
 }
 
 
-class _Known(NamedTuple):
+class Known(NamedTuple):
     """Where a predicate is true and where it is false, (n,) each."""
 
     true: Bools
@@ -61,8 +61,18 @@ def evaluate(filter: Filter, frame: pd.DataFrame) -> Bools:
     -------
     (n,) bool; rows for which the expression is unknown are not taken
     """
-    layer = LAYERS[filter.layer]
-    return _Rows(layer, frame).predicate(filter.expression).true
+    return known(filter, frame, LAYERS[filter.layer]).true
+
+
+def known(filter: Filter, frame: pd.DataFrame, layer: Layer) -> Known:
+    """Where a filter is true and where it is false; elsewhere it is unknown.
+
+    Parameters
+    ----------
+    frame : columns of ``layer`` (others are ignored, missing ones are null throughout), geometry EPSG:4490
+    layer : the layer that the filter was held against; it need not be one that a store keeps
+    """
+    return _Rows(layer, frame).predicate(filter.expression)
 
 
 def spatial_test(op: str, geometry: dict[str, Any]) -> Callable[[Any], Any]:
@@ -90,23 +100,23 @@ class _Rows:
         self._frame = frame
         self._columns: dict[str, Any] = {}  # as they are compared
 
-    def predicate(self, node: Any) -> _Known:
+    def predicate(self, node: Any) -> Known:
         if isinstance(node, bool):
             return self._known(np.full(len(self._frame), node), np.zeros(len(self._frame), dtype=bool))
         op, given = node["op"], node["args"]
         if op in ("and", "or"):
             true, false = zip(*(self.predicate(one) for one in given), strict=True)
             every, some = np.logical_and.reduce, np.logical_or.reduce
-            return _Known(every(true), some(false)) if op == "and" else _Known(some(true), every(false))
+            return Known(every(true), some(false)) if op == "and" else Known(some(true), every(false))
         if op == "not":
             inner = self.predicate(given[0])
-            return _Known(inner.false, inner.true)
+            return Known(inner.false, inner.true)
         if op == "isNull":
             null = self._null(given[0]["property"])
-            return _Known(null, ~null)
+            return Known(null, ~null)
         if op == "in":
             listed = [self._compared("=", given[0], value) for value in given[1]]
-            return _Known(
+            return Known(
                 np.logical_or.reduce([one.true for one in listed]), np.logical_and.reduce([one.false for one in listed])
             )
         if op == "like":
@@ -116,7 +126,7 @@ class _Rows:
             return self._known(spatial_test(op, given[1])(geometries), shapely.is_missing(geometries))
         return self._compared(op, *given)
 
-    def _compared(self, op: str, left: Any, right: Any) -> _Known:
+    def _compared(self, op: str, left: Any, right: Any) -> Known:
         kind = self._kind(left)
         if kind == "text":
             if isinstance(right, dict):
@@ -139,11 +149,11 @@ class _Rows:
             return {"casei": "text"}.get(term.get("op", ""), "date" if "date" in term else "real")
         return "text" if isinstance(term, str) else "real"
 
-    def _known(self, true: Any, null: Bools) -> _Known:
+    def _known(self, true: Any, null: Bools) -> Known:
         true = np.asarray(true, dtype=bool) & ~null
-        return _Known(true, ~true & ~null)
+        return Known(true, ~true & ~null)
 
-    def _arrow(self, found: Any) -> _Known:
+    def _arrow(self, found: Any) -> Known:
         found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
         null = found.is_null().to_numpy(zero_copy_only=False)
         return self._known(pc.fill_null(found, False).to_numpy(zero_copy_only=False), null)

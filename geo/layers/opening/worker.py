@@ -30,13 +30,20 @@ def main(request: dict[str, Any], tell: Progress) -> dict[str, Any]:
 
     Parameters
     ----------
-    request : ``path``, ``layers`` (names or ``None``), ``encoding``, ``header_row``, ``folder`` (temporary), ``limits``
+    request : ``path``, ``layers`` (names or ``None``), ``encoding``, ``header_row``, ``folder`` (temporary),
+        ``limits``; or, for a raster, ``path``, ``raster`` (see ``geo.layers.opening.from_raster.read_raster``),
+        ``folder``, ``limits``
 
     Returns
     -------
-    ``layers`` (see ``geo.layers.opening.transfer.Outgoing.answer``) and ``listed``: the names of all layers there are
+    ``layers`` (see ``geo.layers.opening.transfer.Outgoing.answer``) and ``listed``: the names of all layers there are;
+    for a raster ``raster``
     """
     path, folder, limits = Path(request["path"]), Path(request["folder"]), Limits(**request["limits"])
+    if "raster" in request:
+        from geo.layers.opening.from_raster import read_raster
+
+        return {"raster": read_raster(path, folder, **request["raster"], limits=limits)}
     out, prepared = folder / "layers", folder / "prepared"
     out.mkdir()
     prepared.mkdir()

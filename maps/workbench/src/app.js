@@ -107,6 +107,16 @@ function Workbench({ run, style }) {
     const found = await service.feature("parcels", id).catch(() => null);
     flyTo(boundsOf(found?.geometry));
   };
+  const pointTo = async (/** @type {string} */ id) => {
+    const found = await service.feature("parcels", id).catch(() => null);
+    void map.current?.point(found?.geometry ?? null);
+    flyTo(boundsOf(found?.geometry));
+  };
+  const drawPlot = (/** @type {import("./map.js").Drawn} */ shapes) => {
+    void map.current?.draw(shapes);
+    // Where a building goes is seen within the whole plot.
+    if (shapes.placement) flyTo(boundsOf(plots?.find((plot) => plot.properties.plot_id === card?.id)?.geometry));
+  };
   const openSite = (/** @type {service.Site} */ site) => {
     openCard({ kind: site.kind, id: site.site_id });
     flyTo(site.bbox);
@@ -136,7 +146,7 @@ function Workbench({ run, style }) {
         <div class="panel-body" id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="-1">
           ${start.run && run && start.run !== run.run_id && html`<p class="notice">链接引用的分析批次 ${start.run} 已不是最新，现显示 ${run.run_id}。</p>`}
           ${!run && html`<${NothingYet} />`}
-          ${run && tab === "plots" && html`<${PlotsPanel} plots=${plots} summary=${run.summary} selected=${selected} onOpen=${openPlot} />`}
+          ${run && tab === "plots" && html`<${PlotsPanel} plots=${plots} run=${run} selected=${selected} onOpen=${openPlot} onShow=${flyTo} />`}
           ${run && tab === "sites" && html`<${SitesPanel} search=${search} selected=${selected} onSearch=${setSearch} onOpen=${openSite} onOpenId=${openId} />`}
           ${run && tab === "findings" && html`<${FindingsPanel} levels=${levels} run=${run} selected=${selected} onOpen=${openParcel} />`}
           ${(run || tab === "layers") && tab === "layers" && html`<${LayersPanel} groups=${groups} patterns=${patterns} shown=${shown} run=${run}
@@ -154,7 +164,7 @@ function Workbench({ run, style }) {
         </div>
       </section>
       ${card?.kind === "plot" && html`<${PlotCard} id=${card.id} landUses=${landUses} levels=${levels} onClose=${() => setCard(null)}
-        onCircle=${(/** @type {any} */ circle) => map.current?.showCircle(circle)} onOpenParcel=${openParcel} />`}
+        onDraw=${drawPlot} onPoint=${pointTo} onOpenParcel=${openParcel} onOpenPlot=${openPlot} />`}
       ${card?.kind === "parcel" && html`<${ParcelCard} id=${card.id} landUses=${landUses} levels=${levels} plotNames=${plotNames}
         onClose=${() => setCard(null)} onOpenPlot=${openPlot} />`}
     </main>`;

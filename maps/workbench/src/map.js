@@ -9,6 +9,10 @@ import { provideHatches } from "./hatches.js";
 /** @typedef {import("./permalink.js").View} View */
 /** @typedef {[number, number, number, number]} Bounds */
 /** @typedef {{key: string, zh: string, layers: string[]}} Group */
+/** What is drawn of a plot: its largest circle and rectangle, and where a building was asked for and fits.
+ * @typedef {{circle?: {lon: number, lat: number, radius_m: number} | null,
+ *   rectangle?: {corners: [number, number][] | null, length_m: number, width_m: number} | null,
+ *   placement?: [number, number][] | null}} Drawn */
 
 const LOCALE = {
   "NavigationControl.ZoomIn": "放大",
@@ -101,6 +105,7 @@ export class DistrictMap {
     const nothing = /** @type {any} */ (["literal", false]);
     map.addSource("inscribed", { type: "geojson", data: EMPTY });
     map.addSource("matches", { type: "geojson", data: EMPTY });
+    map.addSource("pointed", { type: "geojson", data: EMPTY });
     const above = "road-label";
     for (const [kind, source] of /** @type {const} */ ([["plot", "plots"], ["parcel", "parcels"]])) {
       const shared = { type: /** @type {const} */ ("line"), source, "source-layer": source, filter: nothing };
@@ -109,7 +114,23 @@ export class DistrictMap {
       map.addLayer({ id: `selected-${kind}`, ...shared, layout, paint: { "line-color": INK, "line-width": 3 } }, above);
     }
     map.addLayer({
-      id: "inscribed-line", type: "line", source: "inscribed", filter: ["==", ["geometry-type"], "Polygon"],
+      id: "pointed-halo", type: "line", source: "pointed", layout: { "line-join": "round" },
+      paint: { "line-color": "#fff", "line-width": 8 },
+    }, above);
+    map.addLayer({
+      id: "pointed-line", type: "line", source: "pointed", layout: { "line-join": "round" },
+      paint: { "line-color": "#b03a22", "line-width": 3.5 },
+    }, above);
+    map.addLayer({
+      id: "placement-fill", type: "fill", source: "inscribed", filter: ["==", ["get", "kind"], "placement"],
+      paint: { "fill-color": "#0c5f54", "fill-opacity": 0.45 },
+    }, above);
+    map.addLayer({
+      id: "placement-line", type: "line", source: "inscribed", filter: ["==", ["get", "kind"], "placement"],
+      paint: { "line-color": INK, "line-width": 3 },
+    }, above);
+    map.addLayer({
+      id: "inscribed-line", type: "line", source: "inscribed", filter: ["in", ["get", "kind"], ["literal", ["circle", "rectangle"]]],
       paint: { "line-color": INK, "line-width": 1.6, "line-dasharray": [3, 2] },
     }, above);
     map.addLayer({
@@ -141,13 +162,25 @@ export class DistrictMap {
       this.map.setFilter(`selected-${kind}`, filter);
       this.map.setFilter(`selected-${kind}-halo`, filter);
     }
-    if (ref?.kind !== "plot") await this.showCircle(null);
+    this.#source("pointed").setData(EMPTY);
+    if (ref?.kind !== "plot") await this.draw({});
   }
 
-  /** @param {{lon: number, lat: number, radius_m: number} | null | undefined} circle largest one inside a plot */
-  async showCircle(circle) {
+  /** Outline something that is not selected. @param {any} geometry GeoJSON, or nothing */
+  async point(geometry) {
     await this.ready;
-    this.#source("inscribed").setData(circle?.radius_m ? circleFeatures(circle) : EMPTY);
+    this.#source("pointed").setData(geometry ? { type: "Feature", properties: {}, geometry } : EMPTY);
+  }
+
+  /** @param {Drawn} shapes */
+  async draw({ circle, rectangle, placement }) {
+    await this.ready;
+    const features = [
+      ...(circle?.radius_m ? circleFeatures(circle) : []),
+      ...(rectangle?.corners ? rectangleFeatures(rectangle.corners, "rectangle", rectangleCaption(rectangle)) : []),
+      ...(placement ? rectangleFeatures(placement, "placement", "") : []),
+    ];
+    this.#source("inscribed").setData(/** @type {any} */ ({ type: "FeatureCollection", features }));
   }
 
   /** @param {import("./service.js").Site[]} sites */
@@ -229,11 +262,18 @@ function circleFeatures({ lon, lat, radius_m }) {
     ];
   });
   const text = `内切圆 半径 ${Math.round(radius_m)} 米`;
-  return /** @type {any} */ ({
-    type: "FeatureCollection",
-    features: [
-      { type: "Feature", properties: {}, geometry: { type: "Polygon", coordinates: [ring] } },
-      { type: "Feature", properties: { text }, geometry: { type: "Point", coordinates: [lon, lat] } },
-    ],
-  });
+  return [
+    { type: "Feature", properties: { kind: "circle" }, geometry: { type: "Polygon", coordinates: [ring] } },
+    { type: "Feature", properties: { text }, geometry: { type: "Point", coordinates: [lon, lat] } },
+  ];
+}
+
+/** @param {{length_m: number, width_m: number}} rectangle */
+const rectangleCaption = ({ length_m, width_m }) => `内接矩形 ${Math.round(length_m)} × ${Math.round(width_m)} 米`;
+
+/** A closed ring and its caption at the first corner. @param {[number, number][]} corners @param {string} kind @param {string} text */
+function rectangleFeatures(corners, kind, text) {
+  const ring = { type: "Feature", properties: { kind }, geometry: { type: "Polygon", coordinates: [[...corners, corners[0]]] } };
+  const caption = { type: "Feature", properties: { text }, geometry: { type: "Point", coordinates: corners[0] } };
+  return text ? [ring, caption] : [ring];
 }

@@ -5,7 +5,7 @@
 /** @typedef {{parcels: number, parcels_mu: number, idle: number | null, idle_mu: number | null,
  *   inefficient: number | null, inefficient_mu: number | null, not_assessed: number, plots: number, plots_mu: number, sites: number,
  *   by_level: Record<string, {count: number, mu: number}>,
- *   ladder: {gap_m: number, plots: number, mu: number}[]}} Summary */
+ *   ladder: {gap_m: number, plots: number, mu: number, groups?: number}[], near_misses?: Record<string, any>[]}} Summary */
 /** @typedef {{run_id: string, as_of: string, ruleset: string, ruleset_title: string, started_at: string,
  *   parameters: Record<string, any>, loads: Load[], summary: Summary,
  *   bounds: [number, number, number, number] | null}} Run */
@@ -54,6 +54,8 @@
 /** @typedef {{before: RunName, after: RunName, summary: ChangeSum[], matched: number, changes: Change[],
  *   next_offset: number | null}} Changes */
 /** @typedef {{plot: Record<string, any>, members: Record<string, any>[], evidence: Record<string, any>}} Plot */
+/** @typedef {{plot_id: string, length_m: number, width_m: number, fits: boolean | null, corners: [number, number][] | null,
+ *   angle_deg: number | null, proof: string, tolerance_m: number, zh: string}} Fit */
 /** @typedef {{condition: string, zh: string, value: unknown, limit: unknown, unit: string, margin: number | null,
  *   outcome: "pass" | "fail" | "not_assessed", text: string}} Condition */
 /** @typedef {{criterion: string, zh: string, value: unknown, unit: string, score: number, weight: number, scale?: string}} Criterion */
@@ -119,6 +121,10 @@ export const parcelFindings = (id) => ask(`/parcels/${encodeURIComponent(id)}/fi
 
 /** @param {string} id @returns {Promise<Plot>} */
 export const plot = (id) => ask(`/plots/${encodeURIComponent(id)}`);
+
+/** Whether a rectangle fits into a plot. @param {string} id @param {number} length_m @param {number} width_m @returns {Promise<Fit>} */
+export const fit = (id, length_m, width_m) =>
+  ask(`/plots/${encodeURIComponent(id)}/fit?${new URLSearchParams({ length_m: String(length_m), width_m: String(width_m) })}`);
 
 /** What the list and its totals are asked for; an empty one is not asked. @typedef {{kind: string, level: string, town: string, rule: string, holder: string}} Wanted */
 

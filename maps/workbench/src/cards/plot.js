@@ -3,27 +3,33 @@ import * as service from "../service.js";
 import { html, useEffect, useState } from "../view.js";
 import { GRAVEST_FIRST, hectares, landUse, mu, number, percent, word } from "../wording.js";
 import { Area, Card, Facts } from "./card.js";
+import { Mix } from "./plot_mix.js";
+import { FitForm, Shape } from "./plot_shape.js";
+import { WhyNotLarger } from "./why_not.js";
 
 const MEMBERS_SHOWN = 12;
 
 /**
  * @param {{id: string, landUses: Record<string, string>, levels: Record<string, {zh: string, colour: string}>,
- *   onCircle: (circle: any) => void, onOpenParcel: (id: string) => void, onClose: () => void}} props
+ *   onDraw: (shapes: import("../map.js").Drawn) => void, onPoint: (id: string) => void, onOpenParcel: (id: string) => void,
+ *   onOpenPlot: (id: string) => void, onClose: () => void}} props
  */
-export function PlotCard({ id, landUses, levels, onCircle, onOpenParcel, onClose }) {
+export function PlotCard({ id, landUses, levels, onDraw, onPoint, onOpenParcel, onOpenPlot, onClose }) {
   const [answer, setAnswer] = useState(/** @type {service.Plot | null} */ (null));
   const [problem, setProblem] = useState("");
   const [all, setAll] = useState(false);
+  const [pointed, setPointed] = useState("");
   useEffect(() => {
     let current = true;
     setAnswer(null);
     setProblem("");
     setAll(false);
+    setPointed("");
     service.plot(id).then(
       (got) => {
         if (!current) return;
         setAnswer(got);
-        onCircle(got.evidence?.inscribed_circle);
+        onDraw(drawnOf(got.evidence));
       },
       (error) => current && setProblem(error.message),
     );
@@ -35,6 +41,10 @@ export function PlotCard({ id, landUses, levels, onCircle, onOpenParcel, onClose
   const members = [...(answer?.members ?? [])].sort((a, b) => b.area_m2 - a.area_m2);
   const parcelLink = (/** @type {string} */ parcel) =>
     html`<button class="link code" onClick=${() => onOpenParcel(parcel)}>${parcel}</button>`;
+  const point = (/** @type {string} */ parcel) => {
+    setPointed(parcel);
+    onPoint(parcel);
+  };
   const gravest = (/** @type {Record<string, any>} */ member) =>
     levels[GRAVEST_FIRST.find((level) => member.finding_level.includes(level)) ?? ""];
   return html`<${Card} kind="plot" id=${id} eyebrow="连片地块" title=${plot.name ?? id} ready=${answer !== null} problem=${problem} onClose=${onClose}>
@@ -47,11 +57,12 @@ export function PlotCard({ id, landUses, levels, onCircle, onOpenParcel, onClose
         ["权利人", `${number(plot.holder_count)} 个`],
         ["闲置占比", percent(plot.idle_share)],
         ["低效占比", percent(plot.inefficient_share)],
-        ["建筑密度", percent(plot.built_share)],
-        ["内切圆半径", plot.inscribed_radius_m ? `${number(plot.inscribed_radius_m)} 米` : ""],
-        ["紧凑度", number(plot.compactness, 2)],
-        ["轮廓面积", plot.outline_area_m2 ? `${mu(plot.outline_area_m2)} 亩` : ""],
       ]} />
+      <${Shape} plot=${plot} evidence=${evidence} />
+      <${FitForm} id=${id} onPlacement=${(/** @type {any} */ corners) => onDraw({ ...drawnOf(evidence), placement: corners })} />
+      <${WhyNotLarger} key=${id} entries=${evidence.why_not_larger ?? []} rest=${evidence.why_not_larger_rest} landUses=${landUses} pointed=${pointed}
+        onPoint=${point} onOpenParcel=${onOpenParcel} onOpenPlot=${onOpenPlot} />
+      <${Mix} evidence=${evidence} landUses=${landUses} />
       <h3>成员宗地</h3>
       <table class="table members">
         <thead><tr><th>宗地 / 使用权人</th><th class="num">计入（亩）</th><th class="num">占宗地</th></tr></thead>
@@ -67,10 +78,15 @@ export function PlotCard({ id, landUses, levels, onCircle, onOpenParcel, onClose
       ${!all && members.length > MEMBERS_SHOWN && html`<button class="plain wide" onClick=${() => setAll(true)}>显示全部 ${members.length} 宗</button>`}
       <${Bridges} bridges=${evidence.bridges ?? []} landUses=${landUses} parcelLink=${parcelLink} />
       <${Exclusions} exclusions=${evidence.exclusions ?? []} />
-      <${Separations} separations=${evidence.separated_by ?? []} parcelLink=${parcelLink} />
+      <${Separations} separations=${evidence.separated_by ?? []} parcelLink=${parcelLink} onOpenPlot=${onOpenPlot} />
     `}
   </${Card}>`;
 }
+
+/** What the map draws of a plot's evidence. @param {Record<string, any> | undefined} evidence @returns {import("../map.js").Drawn} */
+const drawnOf = (evidence) => ({
+  circle: evidence?.inscribed_circle ?? null, rectangle: evidence?.inscribed_rectangle ?? null, placement: null,
+});
 
 /** What remains without bridging any gap. @param {Record<string, any>} plot */
 function strict(plot) {
@@ -83,12 +99,14 @@ function Bridges({ bridges, landUses, parcelLink }) {
   if (!bridges.length) return html`<h3>跨接</h3><p class="hint">各宗地直接相邻，没有跨越间隙。</p>`;
   return html`<h3>跨接（${bridges.length} 处）</h3>
     <table class="table">
-      <thead><tr><th>两侧宗地</th><th class="num">间距</th><th class="num">相对长度</th></tr></thead>
+      <thead><tr><th>两侧宗地</th><th class="num">间距</th><th class="num">共边</th><th class="num">相对</th></tr></thead>
       <tbody>${bridges.map((bridge, place) => html`<tr key=${place}>
         <td>${parcelLink(bridge.a)} ↔ ${parcelLink(bridge.b)}
           ${between(bridge.between, landUses) && html`<small>中间：${between(bridge.between, landUses)}</small>`}
         </td>
-        <td class="num">${number(bridge.gap_m, 1)} 米</td><td class="num">${number(bridge.facing_m)} 米</td>
+        <td class="num">${number(bridge.gap_m, 1)} 米</td>
+        <td class="num">${bridge.shared_m === undefined ? "—" : `${number(bridge.shared_m)} 米`}</td>
+        <td class="num">${number(bridge.facing_m)} 米</td>
       </tr>`)}</tbody>
     </table>`;
 }
@@ -115,8 +133,8 @@ function Exclusions({ exclusions }) {
     </tr>`)}</tbody></table>`;
 }
 
-/** @param {{separations: any[], parcelLink: (id: string) => any}} props */
-function Separations({ separations, parcelLink }) {
+/** @param {{separations: any[], parcelLink: (id: string) => any, onOpenPlot: (id: string) => void}} props */
+function Separations({ separations, parcelLink, onOpenPlot }) {
   if (!separations.length) return null;
   return html`<h3>与邻近用地的阻隔</h3>
     <ul class="plain-list">${separations.slice(0, 8).map((one, place) => html`<li key=${place}>
@@ -124,5 +142,6 @@ function Separations({ separations, parcelLink }) {
       ${one.neighbour && html` 与 ${parcelLink(one.neighbour)}`}
       ${one.barrier_kind && html` 被<b>${word(one.barrier_kind)}</b>${one.barrier ? `（${one.barrier}）` : ""}隔开`}
       ${typeof one.blocked_m === "number" && html`，阻断 ${number(one.blocked_m)} 米`}
+      ${one.neighbour_plot && html`，对面是地块 <button class="link" onClick=${() => onOpenPlot(one.neighbour_plot)}>${one.neighbour_plot}</button>`}
     </li>`)}</ul>`;
 }

@@ -1,19 +1,25 @@
 // Contiguous plots, the largest first, and how their number depends on the gap that may be bridged.
 import { html } from "../view.js";
-import { hectares, mu, muOf, number, percent } from "../wording.js";
+import { hectares, mu, number, percent } from "../wording.js";
+import { Ladder, withCurrent } from "./ladder.js";
+import { NearMisses } from "./near_misses.js";
 
 /** @typedef {import("../service.js").Feature} Feature */
 
+const M2_PER_MU = 2000 / 3;
+
 /**
- * @param {{plots: Feature[] | null, summary: import("../service.js").Summary | undefined, selected: string,
- *   onOpen: (id: string) => void}} props
+ * @param {{plots: Feature[] | null, run: import("../service.js").Run, selected: string, onOpen: (id: string) => void,
+ *   onShow: (bounds: [number, number, number, number]) => void}} props
  */
-export function PlotsPanel({ plots, summary, selected, onOpen }) {
+export function PlotsPanel({ plots, run, selected, onOpen, onShow }) {
   if (!plots) return html`<p class="hint" role="status">正在载入…</p>`;
+  const { summary, parameters } = run;
+  const least = number((parameters.plots?.min_area_m2 ?? 500 * M2_PER_MU) / M2_PER_MU, 1);
   const largest = plots[0]?.properties.area_m2 ?? 1;
   return html`<div>
-    <${Ladder} steps=${summary?.ladder ?? []} />
-    ${plots.length === 0 && html`<p class="hint">本次分析没有找到 500 亩以上的连片工业用地。</p>`}
+    <${Ladder} steps=${withCurrent(summary.ladder ?? [], parameters.plots?.gap_m, summary)} />
+    ${plots.length === 0 && html`<p class="hint">本次分析没有找到 ${least} 亩以上的连片工业用地。</p>`}
     <ol class="rows" aria-label="连片地块，按面积排序">
       ${plots.map(({ properties: plot }, place) => html`<li key=${plot.plot_id}>
         <button class="row" aria-current=${selected === plot.plot_id} onClick=${() => onOpen(plot.plot_id)}>
@@ -30,24 +36,6 @@ export function PlotsPanel({ plots, summary, selected, onOpen }) {
         </button>
       </li>`)}
     </ol>
+    <${NearMisses} misses=${summary.near_misses ?? []} least=${least} onShow=${onShow} />
   </div>`;
-}
-
-/** @param {{steps: {gap_m: number, plots: number, mu: number}[]}} props */
-function Ladder({ steps }) {
-  if (!steps.length) return null;
-  const most = Math.max(...steps.map((step) => step.mu), 1);
-  return html`<section class="ladder" aria-label="间距与连片规模">
-    <h3>允许的间距越大，连成的地越多</h3>
-    <table>
-      <tbody>
-        ${steps.map((step) => html`<tr key=${step.gap_m}>
-          <th scope="row">${number(step.gap_m, 1)} 米</th>
-          <td class="ladder-bar"><span class="bar" aria-hidden="true"><i style=${{ width: `${(100 * step.mu) / most}%` }}></i></span></td>
-          <td class="num">${number(step.plots)} 块</td>
-          <td class="num">${muOf(step.mu)} 亩</td>
-        </tr>`)}
-      </tbody>
-    </table>
-  </section>`;
 }

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { rectangleText } from "../src/cards/plot_shape.js";
+import { REASONS, byReason } from "../src/cards/why_not.js";
+import { withCurrent } from "../src/panels/ladder.js";
+import { chiefHelp } from "../src/panels/near_misses.js";
+
+const STEPS = [{ gap_m: 0, plots: 0, mu: 0, groups: 1 }, { gap_m: 20, plots: 2, mu: 1200, groups: 3 }];
+
+test("the run's own gap is marked on the ladder, and put in its place where it is no rung", () => {
+  assert.deepEqual(withCurrent(STEPS, 20, { plots: 2, plots_mu: 1200 }).map((step) => step.current), [false, true]);
+  const between = withCurrent(STEPS, 12, { plots: 1, plots_mu: 700 });
+  assert.deepEqual(between.map((step) => [step.gap_m, step.plots, step.current]), [[0, 0, false], [12, 1, true], [20, 2, false]]);
+  assert.equal(between[1].groups, undefined);
+  assert.deepEqual(withCurrent(STEPS, undefined, undefined), STEPS);
+});
+
+test("reasons are counted in the order of what they would add, and each has a name", () => {
+  const entries = [
+    { reason: "barrier", area_m2: 500 }, { reason: "too_far", area_m2: 300 }, { reason: "barrier", area_m2: 100 },
+  ];
+  assert.deepEqual(byReason(entries), [["barrier", 2, 600], ["too_far", 1, 300]]);
+  for (const reason of ["barrier", "short_frontage", "corner", "too_far", "cut_corridor", "other_plot", "excluded", "not_eligible"]) {
+    assert.ok(REASONS[reason]);
+  }
+});
+
+test("of what would help the first that is enough is told, else what adds most", () => {
+  assert.equal(chiefHelp([{ parcel_id: "A", enough: false }, { parcel_id: "B", enough: true }]).parcel_id, "B");
+  assert.equal(chiefHelp([{ parcel_id: "A", enough: false }]).parcel_id, "A");
+  assert.equal(chiefHelp([]), undefined);
+});
+
+test("a rectangle is told with its direction, and not at all where there is none", () => {
+  assert.equal(rectangleText({ length_m: 812.4, width_m: 400.2, angle_deg: 12.3 }), "812 × 400 米，与正东夹角 12°");
+  assert.equal(rectangleText({ length_m: 0, corners: null }), "");
+  assert.equal(rectangleText(undefined), "");
+});
