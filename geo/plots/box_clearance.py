@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 TOUCH_M = 1e-6
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def clearance(
     edges: Floats, cx: float, cy: float, cos: float, sin: float, hw: float, hh: float, stop: float
 ) -> tuple[float, bool]:
@@ -68,7 +68,7 @@ def clearance(
     return least, inside
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def run_along(
     edges: Floats, cx: float, cy: float, cos: float, sin: float, west: float, east: float, south: float, north: float,
     far: float,
@@ -98,7 +98,7 @@ def run_along(
     return left, right
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def grown(
     edges: Floats, cx: float, cy: float, cos: float, sin: float, hw: float, hh: float, far: float, along_first: bool
 ) -> tuple[float, float, float, float]:
@@ -113,12 +113,13 @@ def grown(
     return west, east, south, north
 
 
-@numba.njit(cache=True, nogil=True)
-def _put(floor: Floats, u1: float, v1: float, u2: float, v2: float, start: float, step: float) -> None:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _put(
+    floor: Floats, bins: int, u1: float, v1: float, u2: float, v2: float, start: float, step: float
+) -> None:
     """Lower the floor by one piece of an edge that lies in one quadrant: least v of its points in each bin of u."""
     if u1 > u2:
         u1, v1, u2, v2 = u2, v2, u1, v1
-    bins = len(floor) - 1
     first = 0 if u1 < start else 1 + int((u1 - start) / step)
     if first > bins:
         return
@@ -134,10 +135,10 @@ def _put(floor: Floats, u1: float, v1: float, u2: float, v2: float, start: float
         floor[k] = min(floor[k], v1 + slope * (end - u1))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def floor_of(
-    edges: Floats, cx: float, cy: float, cos: float, sin: float, tilt: float, du: float, dv: float,
-    start: float, step: float, kill: float, floor: Floats,
+    edges: Floats, count: int, cx: float, cy: float, cos: float, sin: float, tilt: float, du: float, dv: float,
+    start: float, step: float, kill: float, bins: int, floor: Floats,
 ) -> bool:  # fmt: skip
     """How high a box can be for each width, whatever pose it has within a range of poses.
 
@@ -146,9 +147,10 @@ def floor_of(
     can move it: u by ``du + tilt * |v|``, v by ``dv + tilt * |u|``. False when a point forbids every box wider than
     ``start`` and higher than ``kill``.
     """
-    floor[:] = np.inf
-    reach = start + (len(floor) - 1) * step
-    for row in range(len(edges)):
+    for k in range(bins + 1):
+        floor[k] = np.inf
+    reach = start + bins * step
+    for row in range(count):
         x1, y1 = edges[row, 0] - cx, edges[row, 1] - cy
         x2, y2 = edges[row, 2] - cx, edges[row, 3] - cy
         u1, v1 = x1 * cos + y1 * sin, y1 * cos - x1 * sin
@@ -173,7 +175,7 @@ def floor_of(
             else:
                 bu, bv = abs(u1 + until * (u2 - u1)), abs(v1 + until * (v2 - v1))
             if until >= done:
-                _put(floor, au + tilt * av + du, av + tilt * au + dv, bu + tilt * bv + du, bv + tilt * bu + dv,
+                _put(floor, bins, au + tilt * av + du, av + tilt * au + dv, bu + tilt * bv + du, bv + tilt * bu + dv,
                      start, step)  # fmt: skip
             done, au, av = until, bu, bv
         if floor[0] < kill:
@@ -183,17 +185,16 @@ def floor_of(
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def near_edges(
     edges: Floats, cx: float, cy: float, cos: float, sin: float, tilt: float, du: float, dv: float,
-    start: float, step: float, ceiling: Floats, near: Floats,
+    start: float, step: float, bins: int, ceiling: Floats, near: Floats,
 ) -> int:  # fmt: skip
     """Copy to ``near`` the edges that can matter to a range of poses, and count them.
 
     ``ceiling[k]`` is the running least of ``floor_of``: no box of the range wider than ``start + k * step`` is higher.
     An edge that stays above it wherever the range moves it takes nothing from any box.
     """
-    bins = len(ceiling) - 1
     reach = start + bins * step
     shrink = np.sqrt(1 - tilt * tilt)
     count = 0
@@ -208,12 +209,13 @@ def near_edges(
         v = least_v * shrink - tilt * max(abs(u1), abs(u2)) - dv
         if u >= reach or v >= ceiling[0 if u < start else int((u - start) / step)]:
             continue
-        near[count] = edges[row]
+        for column in range(4):
+            near[count, column] = edges[row, column]
         count += 1
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def covers_point(edges: Floats, x: float, y: float) -> bool:
     """Whether a point lies inside, by parity."""
     inside = False

@@ -48,32 +48,6 @@ def built_area_m2(land: NDArray[np.object_], buildings: gpd.GeoDataFrame) -> NDA
     return result
 
 
-def mixes(
-    members: gpd.GeoDataFrame, parcels: pd.DataFrame, zoning: gpd.GeoDataFrame | None
-) -> dict[str, dict[str, Records | None]]:
-    """What each plot consists of, as it stands in its evidence; ``planned_use`` is ``None`` without a plan.
-
-    Parameters
-    ----------
-    members : ``plot_id``, ``parcel_id``, ``area_m2`` and geometry, EPSG:4490
-    parcels : canonical parcels
-    zoning : canonical layer, or ``None`` where the district has none
-    """
-    planned = None if zoning is None or zoning.empty else planned_uses(members, zoning)
-    told = {
-        "owners": owners(members, parcels),
-        "towns": towns(members, parcels),
-        "land_uses": land_uses(members, parcels),
-    }
-    return {
-        plot: {
-            **{name: of[plot] for name, of in told.items()},
-            "planned_use": None if planned is None else planned[plot],
-        }
-        for plot in told["owners"]
-    }
-
-
 def owners(members: pd.DataFrame, parcels: pd.DataFrame) -> dict[str, Records]:
     """Who holds each plot's land, the largest share first; land without a known holder stays apart as ``None``.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from geo.layers.words import WORDS
 from geo.plots.overlaps import resolve_overlaps
-from geo.plots.parameters import PlotRules
+from geo.plots.parameters import FORBIDDEN_LAND, PlotRules
 from geo.plots.polygons import EMPTY, none_without_area, parts_with_owner, polygonal
 from geo.plots.setbacks import Setback, UnassessedSetback, setback_ground
 from geo.plots.splitting import split_along
@@ -117,8 +117,8 @@ def cut(
     walls, unassessed = walls_of(barriers, rules)
     forbidden = no_walls()
     if control_lines is not None and not control_lines.empty:
-        _cut_control_lines(account, control_lines, rules)
         forbidden = forbidden_land(control_lines, rules)
+        _cut_control_lines(account, control_lines, forbidden, rules)
     ground = areal(walls)
     for kind in _BARRIER_KINDS:
         account.cut(kind, walls.geometry[ground & (walls.kind == kind)])
@@ -146,12 +146,15 @@ def _is_other(one: shapely.Geometry, other: shapely.Geometry) -> bool:
     return one is not other
 
 
-def _cut_control_lines(account: _Account, control_lines: gpd.GeoDataFrame, rules: PlotRules) -> None:
+def _cut_control_lines(account: _Account, control_lines: gpd.GeoDataFrame, forbidden: Walls, rules: PlotRules) -> None:
     kinds = control_lines["kind"].to_numpy(dtype=object)
     lines = np.asarray(control_lines.geometry.array)
     for kind in rules.excluded:
         chosen = lines[kinds == kind]
         if len(chosen) == 0:
+            continue
+        if kind in FORBIDDEN_LAND:
+            account.cut(kind, forbidden.geometry[forbidden.kind == kind])  # in tiles already
             continue
         if kind != "urban_boundary":
             account.cut(kind, chosen)

@@ -28,6 +28,8 @@ Ids = NDArray[np.int32]
 
 # Coordinates that coincide on paper differ by rounding after overlay; a millimetre is below any survey's precision.
 TOUCH_M = 1e-3
+# The border that a view leaves does not hide it.
+SELF_SLACK_M = 1e-6
 # Lengths are compared with this slack, so that 10 m drawn at millimetres is 10 m.
 LENGTH_SLACK_M = 1e-6
 
@@ -303,7 +305,7 @@ def _scan(
                             seen_owner[n] = of
                             n += 1
                     elif land:
-                        if f != k and _clip(u0, v0, u1, v1, length, 1e-6, widest, hides, m):
+                        if f != k and _clip(u0, v0, u1, v1, length, SELF_SLACK_M, widest, hides, m):
                             hides_code[m] = -1
                             m += 1
                     elif of < pieces + walls:
@@ -380,8 +382,10 @@ def _scan(
                             high = min(seen[group[i], 2], hides[hiding[j], 2])
                             if high - low < 1e-9:
                                 continue
-                            d0 = _at(seen, group[i], low) - _at(hides, hiding[j], low)
-                            d1 = _at(seen, group[i], high) - _at(hides, hiding[j], high)
+                            # Where the one begins to hide the other, with the slack of the comparison below.
+                            slack = -SELF_SLACK_M if hides_code[hiding[j]] == -1 else TOUCH_M
+                            d0 = _at(seen, group[i], low) + slack - _at(hides, hiding[j], low)
+                            d1 = _at(seen, group[i], high) + slack - _at(hides, hiding[j], high)
                             if d0 * d1 < 0.0:
                                 breaks[cuts] = low + (high - low) * d0 / (d0 - d1)
                                 cuts += 1
@@ -420,7 +424,7 @@ def _scan(
                             v = _at(hides, s, middle)
                             if hides_code[s] == -1:
                                 # The piece itself stands in the way (a bay, a hole).
-                                if v < height - 1e-6:
+                                if v < height - SELF_SLACK_M:
                                     hidden = True
                                     break
                             elif v <= height + TOUCH_M:
@@ -430,7 +434,7 @@ def _scan(
                                     nearest, wall = v, hides_code[s]
                     if hidden:
                         continue
-                    v0, v1 = max(_at(seen, best, u0), 0.0), max(_at(seen, best, u1), 0.0)
+                    v0, v1 = _at(seen, best, u0), _at(seen, best, u1)
                     if wall >= 0:
                         metres = _within(u1 - u0, v0, v1, blocked_reach)
                         if metres > 0.0:
@@ -449,7 +453,7 @@ def _scan(
                         continue
                     reach = road_reach if road else widest
                     if min(v0, v1) < reach:
-                        sums[slot, 0] = min(sums[slot, 0], v0, v1)
+                        sums[slot, 0] = min(sums[slot, 0], max(min(v0, v1), 0.0))
                     for level in range(levels):
                         limit = reaches[level]
                         if road and limit > strict:
@@ -461,6 +465,7 @@ def _scan(
                         stretch[drawn, 0], stretch[drawn, 1], stretch[drawn, 2] = mine, target, 1 if road else 0
                         shape[drawn, 0], shape[drawn, 1] = ox + tx * u0, oy + ty * u0
                         shape[drawn, 2], shape[drawn, 3] = ox + tx * u1, oy + ty * u1
+                        v0, v1 = max(v0, 0.0), max(v1, 0.0)
                         shape[drawn, 4], shape[drawn, 5] = ox + tx * u1 + ty * v1, oy + ty * u1 - tx * v1
                         shape[drawn, 6], shape[drawn, 7] = ox + tx * u0 + ty * v0, oy + ty * u0 - tx * v0
                         shape[drawn, 8], shape[drawn, 9] = v0, v1

@@ -24,6 +24,9 @@ HAIR_M = 1e-3
 _MANY_EDGES = 400
 _SIMPLER_M = 0.02
 _DIRECTIONS = 32
+_LEAST_SIDE_M = 0.01
+# A rectangle whose long side is below 2 cm is none.
+_POINT_M2 = 4e-4
 # Poses tested before the search gives up and says what is left open; some microseconds each.
 MOST_POSES = 300_000
 
@@ -128,15 +131,14 @@ def fits(
     Raises
     ------
     InvalidParameter
-        A side or the tolerance is not a positive number.
+        A side or the tolerance is no number of at least 1 cm.
     """
     for name, value in (("length_m", length_m), ("width_m", width_m), ("tolerance_m", tolerance_m)):
-        if not (np.isfinite(value) and value > 0):
-            raise InvalidParameter(f"矩形检验的参数须为正数，实为 {value}", where=name, remedy="请给出以米为单位的正数")
-    long, short = max(length_m, width_m), min(length_m, width_m)
-    hw, hh = long / 2, short / 2
-    if hh <= HAIR_M:
-        raise InvalidParameter(f"矩形短边 {short} 米过小", where="width_m", remedy="请给出大于 2 毫米的边长")
+        if not (np.isfinite(value) and value >= _LEAST_SIDE_M):
+            raise InvalidParameter(
+                f"矩形检验的参数不可小于 {_LEAST_SIDE_M} 米，实为 {value}", where=name, remedy="请给出以米为单位的正数"
+            )
+    hw, hh = max(length_m, width_m) / 2, min(length_m, width_m) / 2
     tested, proof = 0, "area"
     for part in _parts(polygon):
         if shapely.area(part) < 4 * (hw - HAIR_M) * (hh - HAIR_M):
@@ -145,8 +147,8 @@ def fits(
         outline = _outline(part, drift_m=min(2 * _SIMPLER_M, tolerance_m / 10))
         # Half of the hair decides, the other half is left to the rounding of the check.
         verdict, x, y, angle, poses = search.find_box(
-            outline.simple, outline.exact, outline.reach[0], outline.reach[1], hw - HAIR_M / 2, hh - HAIR_M / 2, outline.drift_m,
-            HAIR_M / 4, tolerance_m / 2, outline.directions, most_poses - tested,
+            outline.simple, outline.exact, outline.reach[0], outline.reach[1], hw - HAIR_M / 2, hh - HAIR_M / 2,
+            outline.drift_m, HAIR_M / 4, tolerance_m / 2 - HAIR_M, outline.directions, most_poses - tested,
         )  # fmt: skip
         tested += poses
         box = np.array([-hw, hw, -hh, hh])
@@ -189,9 +191,11 @@ def largest_rectangle(
         if shapely.area(part) <= max(best.area_m2, least_width_m**2, _POINT_M2):
             break  # the others are smaller still
         outline = _outline(part, drift_m=2 * _SIMPLER_M)
+        seed = shapely.get_coordinates(shapely.point_on_surface(part))[0] - outline.middle
         area, bound, pose, box, poses = search.find_largest(
-            outline.simple, outline.exact, outline.reach[0], outline.reach[1], float(shapely.area(part)), best.area_m2, least_width_m / 2,
-            outline.drift_m, accuracy, outline.directions, most_poses - tested,
+            outline.simple, outline.exact, seed[0], seed[1], outline.reach[0], outline.reach[1],
+            float(shapely.area(part)), best.area_m2, least_width_m / 2, outline.drift_m, accuracy, outline.directions,
+            most_poses - tested,
         )  # fmt: skip
         upper, tested = max(upper, bound), tested + poses
         if area > best.area_m2 and _lies_inside(outline, _corners(outline, pose, box, HAIR_M)):
@@ -219,10 +223,6 @@ def inscribed_rectangles(
     corners = np.array([nowhere if one.corners is None else one.corners for one in found]).reshape(-1, 4, 2)
     names = ("length_m", "width_m", "angle_deg", "area_m2", "upper_bound_m2")
     return Rectangles(corners, *(np.array([getattr(one, name) for one in found], dtype=float) for name in names))
-
-
-# A rectangle whose long side is below 2 cm is none.
-_POINT_M2 = 4e-4
 
 
 def _parts(polygon: shapely.Geometry) -> Geometries:

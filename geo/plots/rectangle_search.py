@@ -19,28 +19,50 @@ Floats = NDArray[np.float64]
 
 # Below this an edge that enters a core is rounding: coordinates are relative to the polygon's middle.
 _ROUNDING_M = 1e-7
+# Ranges too wide to tell anything of come first.
+_UNTOLD = 1e9
 # Angle ranges to begin with over a half turn.
 _FIRST_ANGLES = 24
+# Boxes are looked for in each of the first so many ranges, then in every fourth.
+_OFTEN = 128
+# Steps of the angle, in radians, at which a box is no longer bettered: during the search, and at its end.
+_ROUGHLY, _FINELY = 3.5e-3, 1.7e-6
+# Places along each side of the polygon where a first box is looked for.
+_SEEDS = 9
 # How often a range is cut before its parts are queued.
 _DEEPER = 4
+# Columns of a range of poses; the first is what it is queued by.
+_X, _Y, _ANGLE, _GX, _GY, _TILT, _LONGEST, _HIGHEST, _DEPTH = 1, 2, 3, 4, 5, 6, 7, 8, 9
 YES, NO, UNDECIDED, LIMIT = 1, 0, -1, -2
 
 
-@numba.njit(cache=True, nogil=True)
-def _push(heap: Floats, size: int, row: Floats) -> int:
-    """Add a row to a heap with the greatest first column on top."""
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _copy(source: Floats, at: int, target: Floats, to: int) -> None:
+    """Copy a row; a plain loop, since slices take the compiler seconds."""
+    for column in range(min(source.shape[1], target.shape[1])):
+        target[to, column] = source[at, column]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _push(heap: Floats, size: int, rows: Floats, row: int) -> tuple[Floats, int]:
+    """Add a row to a heap with the greatest first column on top; a longer heap when it is full."""
+    if size + 1 >= len(heap):
+        longer = np.empty((2 * len(heap), heap.shape[1]))
+        for k in range(size):
+            _copy(heap, k, longer, k)
+        heap = longer
     at = size
-    while at > 0 and heap[(at - 1) // 2, 0] < row[0]:
-        heap[at] = heap[(at - 1) // 2]
+    while at > 0 and heap[(at - 1) // 2, 0] < rows[row, 0]:
+        _copy(heap, (at - 1) // 2, heap, at)
         at = (at - 1) // 2
-    heap[at] = row
-    return size + 1
+    _copy(rows, row, heap, at)
+    return heap, size + 1
 
 
-@numba.njit(cache=True, nogil=True)
-def _pop(heap: Floats, size: int, row: Floats) -> int:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _pop(heap: Floats, size: int, rows: Floats, row: int) -> int:
     """Take the top row off the heap."""
-    row[:] = heap[0]
+    _copy(heap, 0, rows, row)
     size -= 1
     at = 0
     while 2 * at + 1 < size:
@@ -49,40 +71,37 @@ def _pop(heap: Floats, size: int, row: Floats) -> int:
             child += 1
         if heap[child, 0] <= heap[size, 0]:
             break
-        heap[at] = heap[child]
+        _copy(heap, child, heap, at)
         at = child
-    heap[at] = heap[size]
+    _copy(heap, size, heap, at)
     return size
 
 
-@numba.njit(cache=True, nogil=True)
-def _room(heap: Floats, size: int) -> Floats:
-    """The heap, or a copy twice as long when it is full."""
-    if size + 2 <= len(heap):
-        return heap
-    longer = np.empty((2 * len(heap), heap.shape[1]))
-    longer[:size] = heap[:size]
-    return longer
-
-
-@numba.njit(cache=True, nogil=True)
-def _halved(node: Floats, swing: float, side: int) -> Floats:
-    """One half of a range, cut across what moves a box most; ``swing`` is the box's longer half side."""
-    half = node.copy()
-    gx, gy, turn = node[4], node[5], node[6] * swing
-    if turn >= max(gx, gy):
-        half[6] = node[6] / 2
-        half[3] = node[3] + side * half[6]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _halve(rows: Floats, row: int, to: int, swing: float, side: int) -> None:
+    """Write one half of a range, cut across what moves a box most; ``swing`` is how long its half side may be."""
+    _copy(rows, row, rows, to)
+    gx, gy, tilt = rows[row, _GX], rows[row, _GY], rows[row, _TILT]
+    if tilt * swing >= max(gx, gy):
+        half, middle, by = _TILT, _ANGLE, tilt / 2
     elif gx >= gy:
-        half[4] = gx / 2
-        half[1] = node[1] + side * half[4]
+        half, middle, by = _GX, _X, gx / 2
     else:
-        half[5] = gy / 2
-        half[2] = node[2] + side * half[5]
-    return half
+        half, middle, by = _GY, _Y, gy / 2
+    rows[to, half] = by
+    rows[to, middle] += side * by
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _whole(rows: Floats, number: int, of: int, turn: float, score: float, reach_x: float, reach_y: float) -> None:
+    """Write to row 0 the range of all places and of one share of the angles; the limits are the longest there are."""
+    rows[0, 0] = score
+    rows[0, _X], rows[0, _Y], rows[0, _GX], rows[0, _GY] = 0.0, 0.0, reach_x, reach_y
+    rows[0, _ANGLE], rows[0, _TILT] = (number + 0.5) * turn / of, turn / of / 2
+    rows[0, _LONGEST] = rows[0, _HIGHEST] = np.hypot(reach_x, reach_y)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _flush(directions: Floats, angle: float, tilt: float, turn: float) -> float:
     """The strongest edge direction within a range of angles (they repeat every ``turn``), else the range's middle."""
     for direction in directions:
@@ -92,7 +111,7 @@ def _flush(directions: Floats, angle: float, tilt: float, turn: float) -> float:
     return angle
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _slid(
     edges: Floats, x: float, y: float, angle: float, hw: float, hh: float, cw: float, ch: float, slack: float
 ) -> tuple[bool, float, float]:
@@ -118,7 +137,7 @@ def _slid(
     return False, x, y
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_box(
     edges: Floats, exact: Floats, reach_x: float, reach_y: float, hw: float, hh: float, drift: float, slack: float,
     tolerance: float, directions: Floats, limit: int,
@@ -131,50 +150,48 @@ def find_box(
     ``LIMIT`` after ``limit`` poses.
     """
     turn = np.pi / 2 if hw - hh < 1e-12 else np.pi
-    first = _FIRST_ANGLES * (1 if turn > 3 else 0) + _FIRST_ANGLES // 2 * (0 if turn > 3 else 1)
-    heap = np.empty((4096, 7))
-    node = np.empty(7)
+    first = _FIRST_ANGLES if turn > 3 else _FIRST_ANGLES // 2
+    heap, rows = np.empty((4096, 9)), np.empty((2, 9))
     size, tested, undecided = 0, 0, False
-    for k in range(first):
-        node[:] = (np.inf, 0.0, 0.0, (k + 0.5) * turn / first, reach_x, reach_y, turn / first / 2)
-        size = _push(heap, size, node)
+    for number in range(first):
+        _whole(rows, number, first, turn, np.inf, reach_x, reach_y)
+        heap, size = _push(heap, size, rows, 0)
     while size > 0:
-        size = _pop(heap, size, node)
+        size = _pop(heap, size, rows, 0)
         for side in (-1, 1):
-            half = _halved(node, hw, side)
+            _halve(rows, 0, 1, hw, side)
             tested += 1
-            cos, sin, tilt = np.cos(half[3]), np.sin(half[3]), np.sin(half[6])
-            move_u, move_v = half[4] * abs(cos) + half[5] * abs(sin), half[4] * abs(sin) + half[5] * abs(cos)
-            cw = (hw - hh * tilt) / (1 - tilt * tilt) - move_u - drift
-            ch = (hh - hw * tilt) / (1 - tilt * tilt) - move_v - drift
+            x, y, middle, gx, gy = rows[1, _X], rows[1, _Y], rows[1, _ANGLE], rows[1, _GX], rows[1, _GY]
+            cos, sin, tilt = np.cos(middle), np.sin(middle), np.sin(rows[1, _TILT])
+            move_u, move_v = gx * abs(cos) + gy * abs(sin) + drift, gx * abs(sin) + gy * abs(cos) + drift
+            cw = (hw - hh * tilt) / (1 - tilt * tilt) - move_u
+            ch = (hh - hw * tilt) / (1 - tilt * tilt) - move_v
             least = min(cw, ch) - slack
-            if least <= 0:
-                half[0] = 1e9 + least
-                heap = _room(heap, size)
-                size = _push(heap, size, half)
+            if least <= 0:  # no core: nothing to tell yet
+                rows[1, 0] = _UNTOLD + least
+                heap, size = _push(heap, size, rows, 1)
                 continue
-            free, inside = clearance(edges, half[1], half[2], cos, sin, cw - slack, ch - slack, -_ROUNDING_M)
+            free, inside = clearance(edges, x, y, cos, sin, cw - slack, ch - slack, -_ROUNDING_M)
             if free < -_ROUNDING_M or not inside:
                 continue
-            angle = _flush(directions, half[3], half[6], turn)
-            found, x, y = _slid(exact, half[1], half[2], angle, hw, hh, cw, ch, slack)
-            if not found and angle != half[3]:
-                angle = half[3]
-                found, x, y = _slid(exact, half[1], half[2], angle, hw, hh, cw, ch, slack)
-            if found:
-                return YES, x, y, angle, tested
+            for trial in range(2):
+                angle = _flush(directions, middle, rows[1, _TILT], turn) if trial == 0 else middle
+                found, u, v = _slid(exact, x, y, angle, hw, hh, cw, ch, slack)
+                if found:
+                    return YES, u, v, angle, tested
+                if angle == middle:
+                    break
             if max(hw - cw, hh - ch) <= tolerance:
                 undecided = True
                 continue
-            half[0] = free - max(hw - cw, hh - ch)
-            heap = _room(heap, size)
-            size = _push(heap, size, half)
+            rows[1, 0] = free - max(hw - cw, hh - ch)
+            heap, size = _push(heap, size, rows, 1)
         if tested >= limit:
             return LIMIT, 0.0, 0.0, 0.0, tested
     return (UNDECIDED if undecided else NO), 0.0, 0.0, 0.0, tested
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _best_at(
     edges: Floats, x: float, y: float, angle: float, least: float, reach: float, floor: Floats
 ) -> tuple[float, Floats]:
@@ -186,7 +203,7 @@ def _best_at(
     step = (reach - start) / bins
     if step <= 0 or not covers_point(edges, x, y):
         return 0.0, box
-    floor_of(edges, x, y, cos, sin, 0.0, 0.0, 0.0, start, step, 0.0, floor)
+    floor_of(edges, len(edges), x, y, cos, sin, 0.0, 0.0, 0.0, start, step, 0.0, bins, floor)
     best, hw, hh, low = 0.0, 0.0, 0.0, np.inf
     for k in range(bins):
         low = min(low, floor[k])
@@ -201,11 +218,11 @@ def _best_at(
         found = (east - west) * (north - south)
         if found > area and min(east - west, north - south) >= 2 * least:
             area = found
-            box[:] = (west, east, south, north)
+            box[0], box[1], box[2], box[3] = west, east, south, north
     return area, box
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _improved(
     edges: Floats, pose: Floats, area: float, box: Floats, least: float, reach: float, floor: Floats,
     directions: Floats, finest: float,
@@ -232,67 +249,85 @@ def _improved(
     return area, at, box
 
 
-@numba.njit(cache=True, nogil=True)
-def _least_sides(node: Floats, area: float, least: float) -> tuple[float, float]:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _least_sides(rows: Floats, row: int, area: float, least: float) -> tuple[float, float]:
     """The least long and short half sides of a box of a range that is larger than ``area``."""
     quarter = max(area / 4, least * least)
-    return max(np.sqrt(quarter), quarter / node[8], 0.01), max(quarter / node[7], least)
+    return max(np.sqrt(quarter), quarter / rows[row, _HIGHEST], 0.01), max(quarter / rows[row, _LONGEST], least)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _bound(
-    edges: Floats, node: Floats, area: float, least: float, drift: float, near: Floats, floors: Floats
-) -> tuple[float, int]:
+    edges: Floats, count: int, rows: Floats, row: int, area: float, least: float, drift: float, near: Floats,
+    floor: Floats,
+) -> tuple[float, int]:  # fmt: skip
     """No box of a range of poses is larger than this; 0 when none is larger than ``area``.
 
-    Narrows the longest and the highest half side that the range still allows (columns 7 and 8 of ``node``). With room
-    in ``near``, the edges that matter to the range are copied there and counted.
+    Narrows the longest and the highest half side that the range still allows. With room in ``near``, the edges of the
+    first ``count`` that matter to the range are copied there and counted.
     """
-    cos, sin, tilt = np.cos(node[3]), np.sin(node[3]), np.sin(node[6])
-    move_u = node[4] * abs(cos) + node[5] * abs(sin) + drift
-    move_v = node[4] * abs(sin) + node[5] * abs(cos) + drift
-    start, low = _least_sides(node, area, least)
-    reach = node[7]
-    if start >= reach or low > node[8]:
+    angle, tilt = rows[row, _ANGLE], np.sin(rows[row, _TILT])
+    x, y, cos, sin = rows[row, _X], rows[row, _Y], np.cos(angle), np.sin(angle)
+    move_u = rows[row, _GX] * abs(cos) + rows[row, _GY] * abs(sin) + drift
+    move_v = rows[row, _GX] * abs(sin) + rows[row, _GY] * abs(cos) + drift
+    start, low = _least_sides(rows, row, area, least)
+    longest, highest = rows[row, _LONGEST], rows[row, _HIGHEST]
+    if start >= longest or low > highest:
         return 0.0, 0
-    bins = int(min(len(floors) - 1.0, max(16.0, (reach - start) / (0.35 * (move_u + tilt * start)))))
-    floor = floors[: bins + 1]
-    step = (reach - start) / bins
-    if not floor_of(edges, node[1], node[2], cos, sin, tilt, move_u, move_v, start, step, low, floor):
+    # Steps of the width add to the bound what they are long: about a third of what the range adds.
+    bins = int(min(len(floor) - 1.0, max(16.0, (longest - start) / (0.35 * (move_u + tilt * start)))))
+    step = (longest - start) / bins
+    if not floor_of(edges, count, x, y, cos, sin, tilt, move_u, move_v, start, step, low, bins, floor):
         return 0.0, 0
     bound = 0.0
-    floor[0] = min(floor[0], node[8])
-    for b in range(bins):
-        if b:
-            floor[b] = min(floor[b], floor[b - 1])
-        width = start + (b + 1) * step
-        if floor[b] < low:
-            floor[b:] = floor[b]
-            node[7] = width - step
-            break
-        # The width is the long side; the other way round belongs to the angle a right one away.
-        bound = max(bound, 4 * width * min(floor[b], width))
-    floor[bins] = min(floor[bins], floor[bins - 1])
-    node[8] = floor[0]
+    floor[0] = min(floor[0], highest)
+    for k in range(bins + 1):
+        if k:
+            floor[k] = min(floor[k], floor[k - 1])
+        width = start + (k + 1) * step
+        if floor[k] < low:
+            longest = min(longest, width - step)
+        elif k < bins:
+            # The width is the long side; the other way round belongs to the angle a right one away.
+            bound = max(bound, 4 * width * min(floor[k], width))
+    rows[row, _LONGEST], rows[row, _HIGHEST] = longest, floor[0]
     if bound <= area:
         return 0.0, 0
-    count = 0
     if len(near):
-        count = near_edges(edges, node[1], node[2], cos, sin, tilt, move_u, move_v, start, step, floor, near)
+        count = near_edges(edges, x, y, cos, sin, tilt, move_u, move_v, start, step, bins, floor, near)
     return bound, count
 
 
-@numba.njit(cache=True, nogil=True)
-def _outside(edges: Floats, node: Floats, area: float, least: float, drift: float) -> bool:
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _outside(edges: Floats, rows: Floats, row: int, area: float, least: float, drift: float) -> bool:
     """Whether every box of a range that is larger than ``area`` would hold a middle that lies outside."""
-    _, low = _least_sides(node, area, least)
-    return np.hypot(node[4], node[5]) + drift < low and not covers_point(edges, node[1], node[2])
+    _, low = _least_sides(rows, row, area, least)
+    move = np.hypot(rows[row, _GX], rows[row, _GY]) + drift
+    return move < low and not covers_point(edges, rows[row, _X], rows[row, _Y])
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _seeded(
+    edges: Floats, seed_x: float, seed_y: float, reach_x: float, reach_y: float, area: float, least: float,
+    floor: Floats, directions: Floats,
+) -> tuple[float, Floats, Floats]:  # fmt: skip
+    """The best box larger than ``area`` around the seed and a few places over the polygon, flush with its long edges."""
+    pose, box = np.zeros(3), np.zeros(4)
+    for place in range(_SEEDS * _SEEDS + 1):
+        x = ((place // _SEEDS + 0.5) * 2 / _SEEDS - 1) * reach_x if place < _SEEDS * _SEEDS else seed_x
+        y = ((place % _SEEDS + 0.5) * 2 / _SEEDS - 1) * reach_y if place < _SEEDS * _SEEDS else seed_y
+        for k in range(0, min(len(directions), 6), 2):
+            found, trial = _best_at(edges, x, y, directions[k], least, np.hypot(reach_x, reach_y), floor)
+            if found > area:
+                area, box = found, trial
+                pose[0], pose[1], pose[2] = x, y, directions[k]
+    return area, pose, box
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_largest(
-    edges: Floats, exact: Floats, reach_x: float, reach_y: float, area_m2: float, known_m2: float, least: float,
-    drift: float, gap: float, directions: Floats, limit: int,
+    edges: Floats, exact: Floats, seed_x: float, seed_y: float, reach_x: float, reach_y: float, area_m2: float,
+    known_m2: float, least: float, drift: float, gap: float, directions: Floats, limit: int,
 ) -> tuple[float, float, Floats, Floats, int]:  # fmt: skip
     """The largest free box with half sides of at least ``least``: (area, upper bound, pose, box, poses tested).
 
@@ -300,56 +335,54 @@ def find_largest(
 
     ``exact`` are the edges of a polygon of ``area_m2`` around the origin within ``(reach_x, reach_y)``; ``edges``
     are the same or fewer, at most ``drift`` from them, and serve the bound. Ends when the bound is within the share
-    ``gap`` of the area, or after ``limit`` poses.
+    ``gap`` of the area, or after ``limit`` poses. The seed is a place inside: without any box in hand the bound could
+    not tell inside from outside.
     """
     reach = np.hypot(reach_x, reach_y)
-    heap, stack = np.empty((4096, 9)), np.empty((2 * _DEEPER + 2, 10))
-    node, pose, box = np.empty(9), np.zeros(3), np.zeros(4)
-    fine, floors = np.empty(129), np.empty(513)
+    # Row 0 is the range in hand, row 1 its half, the others wait.
+    heap, rows = np.empty((4096, 9)), np.empty((_DEEPER + 4, 10))
+    spot = np.zeros(3)
+    fine, floor = np.empty(129), np.empty(513)
     near, none = np.empty_like(edges), np.empty((0, 4))
-    area, size, tested, popped, better = known_m2, 0, 0, 0, False
-    for k in range(_FIRST_ANGLES):
-        width = np.pi / _FIRST_ANGLES
-        node[:] = (area_m2, 0.0, 0.0, (k + 0.5) * width, reach_x, reach_y, width / 2, reach, reach)
-        size = _push(heap, size, node)
+    area, pose, box = _seeded(exact, seed_x, seed_y, reach_x, reach_y, known_m2, least, fine, directions)
+    size, tested, popped, better = 0, 0, 0, area > known_m2
+    for number in range(_FIRST_ANGLES):
+        _whole(rows, number, _FIRST_ANGLES, np.pi, area_m2, reach_x, reach_y)
+        heap, size = _push(heap, size, rows, 0)
     while size > 0 and tested < limit and heap[0, 0] > area * (1 + gap):
-        size = _pop(heap, size, node)
+        size = _pop(heap, size, rows, 0)
         popped += 1
-        if popped < 256 or popped % 4 == 0:
-            angle = _flush(directions, node[3], node[6], np.pi)
-            found, trial = _best_at(exact, node[1], node[2], angle, least, reach, fine)
+        if popped < _OFTEN or popped % 4 == 0:
+            spot[0], spot[1] = rows[0, _X], rows[0, _Y]
+            spot[2] = _flush(directions, rows[0, _ANGLE], rows[0, _TILT], np.pi)
+            found, trial = _best_at(exact, spot[0], spot[1], spot[2], least, reach, fine)
             if found > area:
                 better = True
-                spot = np.array([node[1], node[2], angle])
-                area, pose, box = _improved(
-                    exact, spot, found, trial, least, reach, fine, directions, np.deg2rad(0.2)
-                )  # fmt: skip
+                area, pose, box = _improved(exact, spot, found, trial, least, reach, fine, directions, _ROUGHLY)
         # A range is cut several times over before its parts go back, all of them tested on its own few edges.
-        bound, count = _bound(edges, node, area * (1 + gap), least, drift, near, floors)
         tested += 1
+        bound, count = _bound(edges, len(edges), rows, 0, area * (1 + gap), least, drift, near, floor)
         if bound <= 0:
             continue
-        swing = node[7]
-        stack[0, :9], stack[0, 9] = node, 0
-        filled = 1
-        while filled > 0:
-            filled -= 1
-            node[:] = stack[filled, :9]
-            depth = stack[filled, 9]
+        rows[0, _DEPTH] = 0
+        _copy(rows, 0, rows, 2)
+        waiting = 3
+        while waiting > 2:
+            waiting -= 1
+            _copy(rows, waiting, rows, 0)
             for side in (-1, 1):
-                half = _halved(node, swing, side)
+                _halve(rows, 0, 1, rows[0, _LONGEST], side)
                 tested += 1
-                bound, _ = _bound(near[:count], half, area * (1 + gap), least, drift, none, floors)
-                if bound <= 0 or _outside(edges, half, area * (1 + gap), least, drift):
+                bound, _ = _bound(near, count, rows, 1, area * (1 + gap), least, drift, none, floor)
+                if bound <= 0 or _outside(edges, rows, 1, area * (1 + gap), least, drift):
                     continue
-                half[0] = min(bound, node[0])
-                if depth + 1 < _DEEPER:
-                    stack[filled, :9], stack[filled, 9] = half, depth + 1
-                    filled += 1
+                rows[1, 0], rows[1, _DEPTH] = min(bound, rows[0, 0]), rows[0, _DEPTH] + 1
+                if rows[1, _DEPTH] < _DEEPER:
+                    _copy(rows, 1, rows, waiting)
+                    waiting += 1
                 else:
-                    heap = _room(heap, size)
-                    size = _push(heap, size, half)
+                    heap, size = _push(heap, size, rows, 1)
     upper = max(heap[0, 0] if size > 0 else 0.0, area * (1 + gap))
     if better:
-        area, pose, box = _improved(exact, pose, area, box, least, reach, fine, directions, np.deg2rad(1e-4))
+        area, pose, box = _improved(exact, pose, area, box, least, reach, fine, directions, _FINELY)
     return area if better else 0.0, min(max(upper, area), area_m2), pose, box, tested

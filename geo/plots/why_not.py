@@ -38,14 +38,6 @@ class WhyNot:
     rest: int
     rest_m2: float
 
-    @property
-    def evidence(self) -> dict[str, Any]:
-        """As it stands in the evidence of a plot."""
-        return {
-            "why_not_larger": self.entries,
-            "why_not_larger_rest": {"count": self.rest, "area_m2": round(self.rest_m2, 2)},
-        }
-
 
 def why_not_larger(scene: Scene, group: Ints | None = None, *, most: int = 20) -> list[WhyNot]:
     """The nearest land that is not in each group, and why.

@@ -30,7 +30,7 @@ def mu_text(area_m2: float) -> str:
 def explained(page: Page, url: str) -> tuple[str, dict[str, Any]]:
     """The plot with the most reasons why it is not larger, and its card as the service has it."""
     cards = {plot["plot_id"]: ask(page, url, f"/plots/{plot['plot_id']}") for plot in ask(page, url, "/plots")["plots"]}
-    return max(cards.items(), key=lambda item: len(item[1]["evidence"]["why_not_larger"]))
+    return max(cards.items(), key=lambda item: len(item[1]["evidence"]["why_not_larger"]["entries"]))
 
 
 def opened(watched: Watched, url: str, plot_id: str) -> Locator:
@@ -44,7 +44,8 @@ def test_the_card_says_why_a_plot_is_not_larger(served_district: Any, lab: Lab) 
     url = served_district.url
     with lab.open("about:blank", WIDE) as watched:
         plot_id, told = explained(watched.page, url)
-        entries = told["evidence"]["why_not_larger"]
+        why = told["evidence"]["why_not_larger"]
+        entries = why["entries"]
         assert entries
         card = opened(watched, url, plot_id)
         listed = card.locator(".why-not")
@@ -55,8 +56,8 @@ def test_the_card_says_why_a_plot_is_not_larger(served_district: Any, lab: Lab) 
         if len(entries) > 6:
             listed.get_by_text(f"显示全部 {len(entries)} 处").click()
         expect(listed.locator("li")).to_have_count(len(entries))
-        if told["evidence"]["why_not_larger_rest"]["count"]:
-            expect(listed).to_contain_text(f"另有 {told['evidence']['why_not_larger_rest']['count']} 处")
+        if why["rest"]:
+            expect(listed).to_contain_text(f"另有 {why['rest']} 处")
 
         # A click on a parcel shows it on the map and leaves the card open.
         first = listed.locator("li").first.get_by_title("在地图上显示")
@@ -83,8 +84,8 @@ def test_shape_and_composition_stand_on_the_card(served_district: Any, lab: Lab)
         card = opened(watched, url, plot_id)
         plot, evidence = told["plot"], told["evidence"]
         expect(card).to_contain_text(f"紧凑度{plot['compactness']:.2f}".rstrip("0"))
-        for key, title in (("owners", "权利人"), ("land_uses", "现状用途"), ("planned_use", "规划用途")):
-            if not evidence[key]:
+        for key, title in (("owners", "权利人"), ("land_use", "现状用途"), ("planned_use", "规划用途")):
+            if not evidence.get(key):
                 continue
             fold = card.locator("details.mix").filter(has_text=title)
             fold.locator("summary").click()

@@ -12,7 +12,7 @@ import shapely
 from shapely.geometry import LineString, MultiPolygon, box
 
 from geo import crs
-from geo.plots.composition import UNPLANNED, land_uses, mixes, owners, planned_uses, towns
+from geo.plots.composition import UNPLANNED, land_uses, owners, planned_uses, towns
 from geo.plots.evidence import reason_zh
 from geo.plots.plot import PlotSet, find_plots
 from tests.plots.figures import barriers, control_lines, parcels, stored
@@ -26,10 +26,10 @@ def search(*shapes: Any, walls: Any = None, lines: Any = None, others: Any = Non
 
 def why(*shapes: Any, **around: Any) -> list[dict[str, Any]]:
     """What keeps other land out of the largest plot of these parcels."""
-    evidence = search(*shapes, **around).plots["evidence"].iloc[0]
-    assert evidence["why_not_larger_rest"] == {"count": 0, "area_m2": 0.0}
-    told: list[dict[str, Any]] = evidence["why_not_larger"]
-    return told
+    told = search(*shapes, **around).plots["evidence"].iloc[0]["why_not_larger"]
+    assert (told["rest"], told["rest_m2"]) == (0, 0.0)
+    entries: list[dict[str, Any]] = told["entries"]
+    return entries
 
 
 def mu(area_m2: float) -> float:
@@ -96,11 +96,11 @@ def test_another_plot_is_one_entry_and_brings_all_its_land() -> None:
     railway = barriers("railway", LineString([(1005, -50), (1005, 450)]), width_m=4)
     quarters = [box(1010 + x, y, 1510 + x, y + 200) for x in (0, 500) for y in (0, 200)]
     first, second = search(PLOT, *quarters, walls=railway).plots["evidence"]
-    (told,) = first["why_not_larger"]
+    (told,) = first["why_not_larger"]["entries"]
     assert (told["reason"], told["plot"]) == ("other_plot", "LP0002")
     assert told["zh"] == "属于另一连片地块 LP0002：被铁路隔开，阻断 200.0 米"
     assert told["if_added_mu"] == pytest.approx(1200, rel=1e-3)
-    (back,) = second["why_not_larger"]
+    (back,) = second["why_not_larger"]["entries"]
     assert back["parcel_id"] == "P000"
     assert {one["neighbour_plot"] for one in first["separated_by"]} == {"LP0002"}
 
@@ -153,9 +153,9 @@ def test_only_so_many_are_listed_and_the_rest_is_counted() -> None:
     sides = [10 + k / 10 for k in range(25)]
     small = [box(40 * k, 430, 40 * k + side, 440) for k, side in enumerate(sides)]
     (found,) = search(PLOT, *small).plots["evidence"]
-    told, rest = found["why_not_larger"], found["why_not_larger_rest"]
-    assert [one["parcel_id"] for one in told] == [f"P{25 - k:03d}" for k in range(20)]
-    assert rest == {"count": 5, "area_m2": pytest.approx(10 * sum(sides[:5]), rel=1e-3)}
+    told = found["why_not_larger"]
+    assert [one["parcel_id"] for one in told["entries"]] == [f"P{25 - k:03d}" for k in range(20)]
+    assert (told["rest"], told["rest_m2"]) == (5, pytest.approx(10 * sum(sides[:5]), rel=1e-3))
     assert why(PLOT) == []
 
 
@@ -230,14 +230,6 @@ def test_owners_towns_and_uses_add_up_to_the_plot() -> None:
     assert towns(MEMBERS, LAND)["LP0002"] == [{"town": None, "area_m2": pytest.approx(10_000, rel=1e-3)}]
     uses = land_uses(MEMBERS, LAND)["LP0001"]
     assert [(one["land_use"], one["share"]) for one in uses] == [("100101", 0.6667), ("100102", 0.3333)]
-
-
-def test_without_a_plan_the_planned_uses_are_not_assessed() -> None:
-    told = mixes(MEMBERS, LAND, None)
-    assert {plot: sorted(one) for plot, one in told.items()} == {
-        plot: ["land_uses", "owners", "planned_use", "towns"] for plot in ("LP0001", "LP0002")
-    }
-    assert told["LP0001"]["planned_use"] is None
 
 
 def test_planned_uses_add_up_to_the_plot_and_overlapping_zones_count_once() -> None:

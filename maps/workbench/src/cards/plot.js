@@ -60,7 +60,7 @@ export function PlotCard({ id, landUses, levels, onDraw, onPoint, onOpenParcel, 
       ]} />
       <${Shape} plot=${plot} evidence=${evidence} />
       <${FitForm} id=${id} onPlacement=${(/** @type {any} */ corners) => onDraw({ ...drawnOf(evidence), placement: corners })} />
-      <${WhyNotLarger} key=${id} entries=${evidence.why_not_larger ?? []} rest=${evidence.why_not_larger_rest} landUses=${landUses} pointed=${pointed}
+      <${WhyNotLarger} key=${id} why=${evidence.why_not_larger} landUses=${landUses} pointed=${pointed}
         onPoint=${point} onOpenParcel=${onOpenParcel} onOpenPlot=${onOpenPlot} />
       <${Mix} evidence=${evidence} landUses=${landUses} />
       <h3>成员宗地</h3>

@@ -8,7 +8,7 @@ const SHOWN = 30;
 export function Mix({ evidence, landUses }) {
   const use = (/** @type {any} */ row) =>
     row.land_use === "unplanned" ? "未规划" : row.land_use ? landUse(row.land_use, landUses) : "未载明";
-  const [owners, towns, uses, planned] = ["owners", "towns", "land_uses", "planned_use"].map((key) => evidence[key] ?? []);
+  const [owners, towns, uses, planned] = ["owners", "towns", "land_use", "planned_use"].map((key) => evidence[key] ?? []);
   return html`
     <${Folded} title="权利人" rows=${owners} name=${(/** @type {any} */ row) => row.holder ?? "未载明"}
       more=${(/** @type {any} */ row) => `${number(row.parcels)} 宗`} />

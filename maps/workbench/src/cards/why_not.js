@@ -25,11 +25,12 @@ export function byReason(entries) {
 }
 
 /**
- * @param {{entries: any[], rest: {count: number, area_m2: number} | undefined, landUses: Record<string, string>, pointed: string,
+ * @param {{why: {entries: any[], rest: number, rest_m2: number} | undefined, landUses: Record<string, string>, pointed: string,
  *   onPoint: (parcel: string) => void, onOpenParcel: (parcel: string) => void, onOpenPlot: (plot: string) => void}} props
  */
-export function WhyNotLarger({ entries, rest, landUses, pointed, onPoint, onOpenParcel, onOpenPlot }) {
+export function WhyNotLarger({ why, landUses, pointed, onPoint, onOpenParcel, onOpenPlot }) {
   const [all, setAll] = useState(false);
+  const { entries, rest, rest_m2 } = why ?? { entries: [], rest: 0, rest_m2: 0 };
   if (!entries.length) return html`<h3>为何不更大</h3><p class="hint">附近没有可以并入的宗地。</p>`;
   return html`<section class="why-not" aria-label="为何不更大">
     <h3>为何不更大</h3>
@@ -45,6 +46,6 @@ export function WhyNotLarger({ entries, rest, landUses, pointed, onPoint, onOpen
         ${" "}<button class="link" onClick=${() => (one.plot ? onOpenPlot(one.plot) : onOpenParcel(one.parcel_id))}>${one.plot ? "看地块" : "看宗地"}</button></small>
     </li>`)}</ol>
     ${!all && entries.length > SHOWN && html`<button class="plain wide" onClick=${() => setAll(true)}>显示全部 ${entries.length} 处</button>`}
-    ${rest && rest.count > 0 && html`<p class="hint">另有 ${number(rest.count)} 处，共 ${mu(rest.area_m2)} 亩，未逐一列出。</p>`}
+    ${rest > 0 && html`<p class="hint">另有 ${number(rest)} 处，共 ${mu(rest_m2)} 亩，未逐一列出。</p>`}
   </section>`;
 }
