@@ -54,6 +54,9 @@ lint: .venv/.dev  ## style and types
 bench: system .venv/.dev  ## measurements beside peers, too slow for every test run (BENCH_FLAGS="20000 100000")
 	.venv/bin/python tests/bench/main_job.py $(BENCH_FLAGS)
 	.venv/bin/python -m tests.bench.land $(BENCH_FLAGS)
+	.venv/bin/python -m tests.bench.contiguity $(BENCH_FLAGS)
+	.venv/bin/python -m tests.bench.exclusion
+	.venv/bin/python -m tests.bench.shape
 
 .PHONY: system
 system:

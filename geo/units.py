@@ -50,6 +50,7 @@ _SPELLINGS: dict[str, dict[Fraction, tuple[str, ...]]] = {
     "t": {
         Fraction(1): ("t", "吨"), Fraction(10_000): ("万吨", "万t"), Fraction(1, 1000): ("kg", "千克", "公斤"),
     },
+    "kV": {Fraction(1): ("kv", "千伏"), Fraction(1, 1000): ("v", "伏")},
     "kVA": {Fraction(1): ("kva", "千伏安"), Fraction(1000): ("mva", "兆伏安")},
     "m3": {Fraction(1): ("m3", "立方米", "方"), Fraction(10_000): ("万立方米", "万m3", "万方")},
     "persons": {Fraction(1): ("persons", "人", "名"), Fraction(10_000): ("万人",)},

@@ -114,9 +114,7 @@ def grown(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _put(
-    floor: Floats, bins: int, u1: float, v1: float, u2: float, v2: float, start: float, step: float
-) -> None:
+def _put(floor: Floats, bins: int, u1: float, v1: float, u2: float, v2: float, start: float, step: float) -> None:
     """Lower the floor by one piece of an edge that lies in one quadrant: least v of its points in each bin of u."""
     if u1 > u2:
         u1, v1, u2, v2 = u2, v2, u1, v1

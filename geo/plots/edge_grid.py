@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Ids = NDArray[np.int32]
+Flags = NDArray[np.bool_]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -28,49 +29,68 @@ def extent_of(xy: Floats, owner: Ids) -> tuple[float, float, float, float, int, 
 
 
 @numba.njit(cache=True, error_model="numpy")
-def fill_grid(xy: Floats, owner: Ids, west: float, south: float, cell: float, nx: int, ny: int) -> tuple[Ints, Ids]:
+def cells_of(
+    x0: float, y0: float, x1: float, y1: float, west: float, south: float, per_metre: float, nx: int, ny: int, out: Ids
+) -> int:
+    """Write the cells that an edge runs through to ``out`` and say how many; what is outside the grid is left away.
+
+    ``out`` has room for ``2 * (nx + ny)`` cells, more than any straight line meets.
+    """
+    hair = 1e-6 * per_metre
+    # In cells; from the lower end to the upper one.
+    x0, y0 = (x0 - west) * per_metre, (y0 - south) * per_metre
+    x1, y1 = (x1 - west) * per_metre, (y1 - south) * per_metre
+    if y1 < y0:
+        x0, y0, x1, y1 = x1, y1, x0, y0
+    if y1 < 0.0 or y0 >= ny or max(x0, x1) < -hair or min(x0, x1) >= nx:
+        return 0
+    first = int(max(y0, 0.0))
+    last = min(int(y1), ny - 1)
+    slope = (x1 - x0) / (y1 - y0) if last > first else 0.0
+    count = 0
+    for row in range(first, last + 1):
+        # The part of the edge in this row of cells, a hair wider so that rounding loses no cell.
+        a = x0 if y0 >= row or last == first else x0 + (row - y0) * slope
+        b = x1 if y1 <= row + 1 or last == first else x0 + (row + 1 - y0) * slope
+        if a > b:
+            a, b = b, a
+        if b < -hair or a >= nx:
+            continue
+        for column in range(int(max(a - hair, 0.0)), min(int(b + hair), nx - 1) + 1):
+            out[count] = row * nx + column
+            count += 1
+    return count
+
+
+@numba.njit(cache=True, error_model="numpy")
+def fill_grid(
+    xy: Floats, owner: Ids, west: float, south: float, cell: float, nx: int, ny: int, wanted: Flags
+) -> tuple[Ints, Ids]:
     """Edges by cell: ``start`` (nx * ny + 1,) and ``edge`` so that cell ``c`` holds ``edge[start[c]:start[c + 1]]``.
 
-    An edge is in every cell that it runs through; what lies outside the grid is left away.
+    An edge is in every cell that it runs through. Where ``wanted`` (nx * ny,) is not empty only these cells are filled.
     """
     edges = owner.shape[0]
     room = 4 * edges + 16
     place = np.empty((room, 2), dtype=np.int32)
+    cells = np.empty(2 * (nx + ny) + 8, dtype=np.int32)
+    some = wanted.shape[0] > 0
     used = 0
-    per_metre = 1.0 / cell
-    hair = 1e-6 * per_metre
     for k in range(edges):
         if owner[k] < 0:
             continue
-        # In cells; from the lower end to the upper one.
-        x0, y0 = (xy[k, 0] - west) * per_metre, (xy[k, 1] - south) * per_metre
-        x1, y1 = (xy[k + 1, 0] - west) * per_metre, (xy[k + 1, 1] - south) * per_metre
-        if y1 < y0:
-            x0, y0, x1, y1 = x1, y1, x0, y0
-        if y1 < 0.0 or y0 >= ny or max(x0, x1) < -hair or min(x0, x1) >= nx:
-            continue
-        first = int(max(y0, 0.0))
-        last = min(int(y1), ny - 1)
-        slope = (x1 - x0) / (y1 - y0) if last > first else 0.0
-        for row in range(first, last + 1):
-            # The part of the edge in this row of cells, a hair wider so that rounding loses no cell.
-            a = x0 if y0 >= row or last == first else x0 + (row - y0) * slope
-            b = x1 if y1 <= row + 1 or last == first else x0 + (row + 1 - y0) * slope
-            if a > b:
-                a, b = b, a
-            if b < -hair or a >= nx:
+        count = cells_of(xy[k, 0], xy[k, 1], xy[k + 1, 0], xy[k + 1, 1], west, south, 1.0 / cell, nx, ny, cells)
+        if used + count > room:
+            room = 2 * room + count
+            wider = np.empty((room, 2), dtype=np.int32)
+            wider[:used] = place[:used]
+            place = wider
+        for c in range(count):
+            if some and not wanted[cells[c]]:
                 continue
-            left = int(max(a - hair, 0.0))
-            right = min(int(b + hair), nx - 1)
-            if used + right - left + 1 > room:
-                room = 2 * room + right - left
-                wider = np.empty((room, 2), dtype=np.int32)
-                wider[:used] = place[:used]
-                place = wider
-            for column in range(left, right + 1):
-                place[used, 0] = row * nx + column
-                place[used, 1] = k
-                used += 1
+            place[used, 0] = cells[c]
+            place[used, 1] = k
+            used += 1
     start = np.zeros(nx * ny + 1, dtype=np.int64)
     for at in range(used):
         start[place[at, 0] + 1] += 1

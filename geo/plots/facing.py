@@ -182,7 +182,7 @@ def _scan(
     left: float, bottom: float, cell: float, nx: int, ny: int, reaches: Floats, widest: float, blocked_reach: float,
     road_reach: float, strict: float, detailed: bool,
 ) -> tuple[NDArray[Any], ...]:  # fmt: skip
-    start, edge = fill_grid(xy, owner, left, bottom, cell, nx, ny)
+    start, edge = fill_grid(xy, owner, left, bottom, cell, nx, ny, np.empty(0, dtype=np.bool_))
     edges = owner.shape[0]
     # Edges once more in the order of the cells, so that a strip is read in one sweep of memory.
     ends = np.empty((edge.shape[0], 4))

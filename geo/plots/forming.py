@@ -93,11 +93,8 @@ class WidthTest:
 
     def __call__(self, group: Group) -> Judged:
         outline = _outline(group.grounds, group.bridges, self.tolerance_m)
-        opened = shape.opened(outline, self.min_width_m)
-        parts = shapely.get_parts(opened)
-        parts = parts[(shapely.get_dimensions(parts) == 2) & (shapely.area(parts) > 1.0)]
-        one = len(shapely.get_parts(outline)) == 1 and len(parts) == 1
-        if one and shapely.area(opened) >= self.keep * shapely.area(outline):
+        parts = shape.wide_parts(outline, self.min_width_m, self.keep)
+        if parts is None:
             return Judged(np.array([outline], dtype=object), None, None)
         # A corridor is cut, not the plot thrown away: every piece of the opening is judged by itself.
         # What the opening removes are small bits along the border, so the land is cut by these and not by the parts.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from geo import crs
 from geo.plots.exclusion import Pieces
 from geo.plots.forming import Formed, Leftover
+from geo.plots.polygons import polygonal
 
 Geometries = NDArray[np.object_]
 Floats = NDArray[np.float64]
@@ -107,4 +108,10 @@ def _merged(geometries: Geometries, group: Ints, groups: int, *, dissolve: bool 
 
 
 def _stored(geometries: Geometries, lon: float) -> Geometries:
-    return crs.to_storage(geometries, lon) if len(geometries) else geometries
+    """In EPSG:4490; what folds where coordinates are rounded there is made valid."""
+    if len(geometries) == 0:
+        return geometries
+    stored = crs.to_storage(geometries, lon)
+    folded = ~shapely.is_valid(stored)
+    stored[folded] = polygonal(shapely.make_valid(stored[folded], method="structure", keep_collapsed=False))
+    return stored

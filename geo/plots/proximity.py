@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo.plots.borders import TILE_VERTICES, Borders, tiles_of
-from geo.plots.edge_grid import extent_of, fill_grid
+from geo.plots.edge_grid import cells_of, extent_of, fill_grid
 
 Geometries = NDArray[np.object_]
 Floats = NDArray[np.float64]
@@ -60,16 +60,18 @@ def _join_in_tile(borders: Borders, box: tuple[float, float, float, float], gap_
     wide, high = min(east, box[2] + reach_m) - west, min(north, box[3] + reach_m) - south
     if wide < 0 or high < 0:
         return
-    most = 8 * edges + 1024
-    smallest = max(float(np.sqrt(wide * high / most)), max(wide, high) / most, 1e-3)
-    # Half a millimetre less than the gap's square, so that all borders in a cell are surely within the gap.
+    # A millimetre less than the diagonal allows, so that all borders in a cell are surely within the gap.
     joining = (gap_m - 1e-3) / np.sqrt(2.0)
-    whole_cells = joining >= max(smallest, mean_m / 4)
-    cell = joining if whole_cells else max(smallest, mean_m, gap_m)
-    _join(
-        borders.xy, borders.owner, west, south, cell, int(wide / cell) + 1, int(high / cell) + 1, reach_m, whole_cells,
-        parent,
-    )  # fmt: skip
+    by_cells = joining >= max(_least_cell_m(wide, high, 8 * edges), mean_m / 4)
+    join = _join_cells if by_cells else _join_edges
+    cell = joining if by_cells else max(_least_cell_m(wide, high, 8 * edges), mean_m, gap_m)
+    join(borders.xy, borders.owner, west, south, cell, int(wide / cell) + 1, int(high / cell) + 1, reach_m, parent)
+
+
+def _least_cell_m(wide: float, high: float, cells: int) -> float:
+    """Side of the cells of which about ``cells`` cover a rectangle, so that a grid does not outgrow its edges."""
+    most = cells + 1024
+    return max(float(np.sqrt(wide * high / most)), max(wide, high) / most, 1e-3)
 
 
 def _join_contained(polygons: Geometries, full: Ints, boxes: Floats, parent: Ids) -> None:
@@ -195,66 +197,105 @@ def _near(xy: Floats, e: int, f: int, reach: float) -> bool:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _join(
-    xy: Floats, owner: Ids, west: float, south: float, cell: float, nx: int, ny: int, reach: float, whole_cells: bool,
-    parent: Ids,
-) -> None:  # fmt: skip
-    start, edge = fill_grid(xy, owner, west, south, cell, nx, ny)
-    # The group that a cell belongs to as a whole, -1 while its borders belong to several.
-    for c in range(nx * ny):
-        for at in range(start[c] + 1, start[c + 1]):
-            e = edge[at]
-            if whole_cells:
-                if owner[e] != owner[edge[at - 1]]:
-                    _unite(parent, owner[e], owner[edge[at - 1]])
-            else:
-                for other in range(start[c], at):
-                    f = edge[other]
-                    if (
-                        owner[e] != owner[f]
-                        and _root(parent, owner[e]) != _root(parent, owner[f])
-                        and _near(xy, e, f, reach)
-                    ):
-                        _unite(parent, owner[e], owner[f])
+def _join_cells(
+    xy: Floats, owner: Ids, west: float, south: float, cell: float, nx: int, ny: int, reach: float, parent: Ids
+) -> None:
+    """Join by cells whose diagonal is within reach; only where neighbouring cells differ are edges compared."""
+    of_cell = np.full(nx * ny, -1, dtype=np.int32)
+    cells = np.empty(2 * (nx + ny) + 8, dtype=np.int32)
+    for k in range(owner.shape[0]):
+        mine = owner[k]
+        if mine < 0:
+            continue
+        count = cells_of(xy[k, 0], xy[k, 1], xy[k + 1, 0], xy[k + 1, 1], west, south, 1.0 / cell, nx, ny, cells)
+        for c in range(count):
+            other = of_cell[cells[c]]
+            if other < 0:
+                of_cell[cells[c]] = mine
+            elif other != mine:
+                _unite(parent, mine, other)
+    steps = _steps_around(cell, reach)
+    undecided = np.zeros(nx * ny, dtype=np.bool_)
+    for round_ in range(2):
+        if round_ == 1:
+            start, edge = fill_grid(xy, owner, west, south, cell, nx, ny, undecided)
+        for row in range(ny):
+            for column in range(nx):
+                c = row * nx + column
+                if of_cell[c] < 0 or (round_ == 1 and not undecided[c]):
+                    continue
+                mine = _root(parent, of_cell[c])
+                for s in range(steps.shape[0]):
+                    if row + steps[s, 0] >= ny or column + steps[s, 1] < 0 or column + steps[s, 1] >= nx:
+                        continue
+                    n = c + steps[s, 0] * nx + steps[s, 1]
+                    other = of_cell[n]
+                    if other < 0 or other == mine or _root(parent, other) == mine:
+                        continue
+                    if round_ == 0:
+                        undecided[c] = undecided[n] = True
+                    elif _any_near(xy, edge[start[c] : start[c + 1]], edge[start[n] : start[n + 1]], reach):
+                        _unite(parent, mine, other)
+                        mine = _root(parent, mine)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _steps_around(cell: float, reach: float) -> Ints:
+    """Steps (rows, columns) to the cells within reach, each pair of cells once."""
     around = int(np.ceil(reach / cell))
-    square = reach * reach
+    steps = np.empty(((around + 1) * (2 * around + 1), 2), dtype=np.int64)
+    count = 0
+    for down in range(around + 1):
+        for aside in range(-around if down > 0 else 1, around + 1):
+            x, y = max(abs(aside) - 1, 0) * cell, max(down - 1, 0) * cell
+            if x * x + y * y <= reach * reach:
+                steps[count, 0], steps[count, 1] = down, aside
+                count += 1
+    return steps[:count]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _any_near(xy: Floats, some: Ids, others: Ids, reach: float) -> bool:
+    for e in some:
+        for f in others:
+            if _near(xy, e, f, reach):
+                return True
+    return False
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _join_edges(
+    xy: Floats, owner: Ids, west: float, south: float, cell: float, nx: int, ny: int, reach: float, parent: Ids
+) -> None:
+    """Join by comparing the edges of neighbouring cells, for gaps that are short beside the edges."""
+    start, edge = fill_grid(xy, owner, west, south, cell, nx, ny, np.empty(0, dtype=np.bool_))
+    steps = _steps_around(cell, reach)
     for row in range(ny):
         for column in range(nx):
             c = row * nx + column
             if start[c] == start[c + 1]:
                 continue
-            for down in range(around + 1):
-                if row + down >= ny:
-                    break
-                for aside in range(-around if down > 0 else 1, around + 1):
-                    if column + aside < 0 or column + aside >= nx:
-                        continue
-                    n = (row + down) * nx + column + aside
-                    if start[n] == start[n + 1]:
-                        continue
-                    apart_x, apart_y = max(abs(aside) - 1, 0) * cell, max(down - 1, 0) * cell
-                    if apart_x * apart_x + apart_y * apart_y > square:
-                        continue
-                    if whole_cells:
-                        if _root(parent, owner[edge[start[c]]]) == _root(parent, owner[edge[start[n]]]):
-                            continue
-                        joined = False
-                        for at in range(start[c], start[c + 1]):
-                            for other in range(start[n], start[n + 1]):
-                                if _near(xy, edge[at], edge[other], reach):
-                                    joined = True
-                                    break
-                            if joined:
-                                _unite(parent, owner[edge[start[c]]], owner[edge[start[n]]])
-                                break
-                        continue
-                    for at in range(start[c], start[c + 1]):
-                        e = edge[at]
-                        for other in range(start[n], start[n + 1]):
-                            f = edge[other]
-                            if (
-                                owner[e] != owner[f]
-                                and _root(parent, owner[e]) != _root(parent, owner[f])
-                                and _near(xy, e, f, reach)
-                            ):
-                                _unite(parent, owner[e], owner[f])
+            for at in range(start[c], start[c + 1]):
+                _unite_near(xy, owner, edge[at], edge, start[c], at, reach, parent)
+            for s in range(steps.shape[0]):
+                if row + steps[s, 0] >= ny or column + steps[s, 1] < 0 or column + steps[s, 1] >= nx:
+                    continue
+                n = c + steps[s, 0] * nx + steps[s, 1]
+                if start[n] == start[n + 1]:
+                    continue
+                for at in range(start[c], start[c + 1]):
+                    _unite_near(xy, owner, edge[at], edge, start[n], start[n + 1], reach, parent)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _unite_near(xy: Floats, owner: Ids, e: int, edge: Ids, first: int, last: int, reach: float, parent: Ids) -> None:
+    """Join the owner of an edge with those of ``edge[first:last]`` that are within reach of it."""
+    mine = _root(parent, owner[e])
+    for at in range(first, last):
+        f = edge[at]
+        if owner[f] == mine or owner[f] == owner[e]:
+            continue
+        other = _root(parent, owner[f])
+        if other != mine and _near(xy, e, f, reach):
+            _unite(parent, mine, other)
+            mine = min(mine, other)

@@ -106,7 +106,7 @@ def _flush(directions: Floats, angle: float, tilt: float, turn: float) -> float:
     """The strongest edge direction within a range of angles (they repeat every ``turn``), else the range's middle."""
     for direction in directions:
         away = (direction - angle + turn / 2) % turn - turn / 2
-        if abs(away) <= tilt:
+        if abs(away) <= tilt + 1e-9:  # a direction on the border of two ranges belongs to both
             return angle + away
     return angle
 
@@ -311,7 +311,7 @@ def _seeded(
     edges: Floats, seed_x: float, seed_y: float, reach_x: float, reach_y: float, area: float, least: float,
     floor: Floats, directions: Floats,
 ) -> tuple[float, Floats, Floats]:  # fmt: skip
-    """The best box larger than ``area`` around the seed and a few places over the polygon, flush with its long edges."""
+    """The best box larger than ``area`` around the seed and some places over the polygon, flush with long edges."""
     pose, box = np.zeros(3), np.zeros(4)
     for place in range(_SEEDS * _SEEDS + 1):
         x = ((place // _SEEDS + 0.5) * 2 / _SEEDS - 1) * reach_x if place < _SEEDS * _SEEDS else seed_x

@@ -88,8 +88,7 @@ def search(
 
     reaches = Reaches(rules.gap_m, rules.tolerance_m, rules.ladder_m, rules.road_gap_m)
     walls = _with_forbidden_bridges(pieces, other_land, rules)
-    related = partial(relate, walls=walls, reaches=reaches, roads=pieces.roads.geometry, processes=processes)
-    relation = related(pieces.geometry)
+    relation = relate(pieces.geometry, walls, reaches, pieces.roads.geometry, processes=processes)
     large = _large(relation, area_m2, rules)
     gaps = gaps_between(
         relation, large, pieces.geometry, walls.geometry, pieces.roads.geometry, reaches, processes=processes
@@ -118,7 +117,8 @@ def search(
         plot_ids=[plot_id(row) for row in range(len(formed))],
         others=other_land,
         left_of=left_of,
-        related=related,
+        # Parcels that a bridge may not cross are no walls here: they are asked whether they would be neighbours.
+        related=partial(relate, walls=pieces.walls, reaches=reaches, roads=pieces.roads.geometry),
         rules=rules,
         lon=lon,
     )

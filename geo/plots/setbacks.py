@@ -18,11 +18,9 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from geo.errors import InvalidParameter
-from geo.land.rule_sets.base import Status, Strict, wrong
-from geo.land.rule_sets.faults import fault
 from geo.layers.words import WORDS
 from geo.plots.ground import barrier_ground, widths_m
 
@@ -88,7 +86,11 @@ class SetbackGround(NamedTuple):
     unassessed: tuple[UnassessedSetback, ...]
 
 
-class _Row(Strict):
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Row(_Strict):
     kind: Annotated[str, Field(description="阻隔类型")]
     grade: Annotated[str | None, Field(description="等级")] = None
     setting: Annotated[Setting | None, Field(description="铁路所处位置")] = None
@@ -97,18 +99,13 @@ class _Row(Strict):
     measured_from: Annotated[Literal["edge", "centre"], Field(description="从外缘（edge）或中心线（centre）起算")]
     law: Annotated[str, Field(min_length=1, description="法规名称")]
     article: Annotated[str, Field(min_length=1, description="条款")]
-    status: Annotated[Status, Field(description="核实状态")]
-
-    @model_validator(mode="after")
-    def _words(self) -> _Row:
-        for key in ("kind", "grade"):
-            word, known = getattr(self, key), WORDS[f"barriers.{key}"]
-            if word is not None and word not in known:
-                raise wrong(f"没有“{word}”，可用：{'、'.join(known)}", key)
-        return self
+    status: Annotated[
+        Literal["verified", "secondary", "unverified", "superseded"],
+        Field(description="核实状态：verified、secondary、unverified 或 superseded"),
+    ]
 
 
-class _Table(Strict):
+class _Table(_Strict):
     title: Annotated[str, Field(min_length=1, description="标题")]
     version: Annotated[str, Field(min_length=1, description="版本")]
     railway_setting: Annotated[Setting | None, Field(description="铁路所处位置，未写为未知")] = None
@@ -126,7 +123,7 @@ def load_setbacks(path: Path | None = None, *, railway_setting: Setting | None =
     Raises
     ------
     InvalidParameter
-        The file cannot be read, or is no table of set-backs: the message names line and key.
+        The file cannot be read, or is no table of set-backs: the message names row and key.
     """
     name = path.name if path else "national.toml"
     source = path or files("data") / "setbacks" / name
@@ -144,10 +141,27 @@ def load_setbacks(path: Path | None = None, *, railway_setting: Setting | None =
     try:
         table = _Table.model_validate(document)
     except ValidationError as error:
-        raise fault(error, [(name, text)], _Table) from error
+        # A misspelt key is also a missing one; the misspelling is what to mend.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        row = next((int(step) + 1 for step in first["loc"] if isinstance(step, int)), None)
+        key = next((step for step in reversed(first["loc"]) if isinstance(step, str)), "")
+        known = {**_Table.model_fields, **_Row.model_fields}
+        told = f"应为：{known[key].description}" if key in known and first["type"] != "missing" else "没有写"
+        raise _wrong(name, row, key, told if key in known else "没有这个键") from error
+    for number, entry in enumerate(table.setbacks, start=1):
+        for key, word in (("kind", entry.kind), ("grade", entry.grade)):
+            if word is not None and word not in WORDS[f"barriers.{key}"]:
+                raise _wrong(name, number, key, f"没有“{word}”，可用：{'、'.join(WORDS[f'barriers.{key}'])}")
     setting = railway_setting or table.railway_setting
     rows = (row for row in table.setbacks if setting is None or row.setting in (None, setting))
     return tuple(Setback(**row.model_dump()) for row in rows)
+
+
+def _wrong(name: str, row: int | None, key: str, told: str) -> InvalidParameter:
+    place = f"{name} 第 {row} 项" if row else name
+    return InvalidParameter(
+        f"退让距离表 {place} 的 {key}：{told}", where=place, remedy="请对照 data/setbacks/national.toml 修改"
+    )
 
 
 def setback_ground(barriers: gpd.GeoDataFrame, table: tuple[Setback, ...], land: Geometries) -> SetbackGround:

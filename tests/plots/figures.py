@@ -10,6 +10,9 @@ import shapely
 import shapely.affinity
 
 from geo import crs
+from geo.plots.members import land_left, leftovers_table, members_table
+from geo.plots.parameters import PlotRules
+from geo.plots.search import search
 
 EAST, NORTH, LON = 500_000.0, 3_540_000.0, 120.0
 
@@ -92,3 +95,25 @@ def layers(land: list[shapely.Geometry], *drawn: Barrier | Line | Other, **place
             land_use=[item.land_use for item in rest]
         )
     return found
+
+
+class Shares(NamedTuple):
+    """Which land is in which plot: what ``find_plots`` answers but for the describing, which takes most time."""
+
+    members: gpd.GeoDataFrame
+    leftovers: gpd.GeoDataFrame
+    land: gpd.GeoDataFrame
+    balance: dict[str, float]
+
+
+def shares(tables: dict[str, Any], rules: PlotRules, processes: int = 1) -> Shares:
+    found = search(**tables, rules=rules, processes=processes)
+    scene = found.scene
+    members = members_table(found.formed, scene.eligible, scene.whole_m2, scene.pieces, scene.lon)
+    rest = leftovers_table(found.leftovers, scene.pieces, scene.eligible, scene.lon)
+    land = land_left(scene.eligible, scene.whole_m2, scene.pieces, found.area_m2, scene.lon)
+    balance = {
+        "eligible_m2": float(scene.whole_m2.sum()), "cut_m2": float(scene.losses["area_m2"].sum()),
+        "plots_m2": float(members["area_m2"].sum()), "leftovers_m2": float(rest["area_m2"].sum()),
+    }  # fmt: skip
+    return Shares(members.drop(columns="parcel"), rest, land, balance)

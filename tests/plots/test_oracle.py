@@ -17,9 +17,9 @@ import shapely.affinity
 from shapely.geometry import LineString, MultiPolygon, Polygon, box
 
 from geo.plots.parameters import PlotRules
-from geo.plots.plot import PlotSet, find_plots
+from geo.plots.plot import find_plots
 from tests.plots import oracle
-from tests.plots.figures import Barrier, Line, Other, layers
+from tests.plots.figures import Barrier, Line, Other, Shares, layers, shares
 
 APART_M = 1000.0
 STREETS = [0.0, 0.0, 0.0, 0.05, 4.0, 9.0, 14.0, 18.0, 22.0, 27.0]
@@ -188,7 +188,7 @@ CASES = [
 EACH = 100
 
 
-def held(found: PlotSet, seed_of: dict[str, int]) -> dict[int, list[dict[str, float]]]:
+def held(found: Shares, seed_of: dict[str, int]) -> dict[int, list[dict[str, float]]]:
     """By district, the land of each plot by parcel."""
     plots: dict[int, list[dict[str, float]]] = defaultdict(list)
     for _, rows in found.members.groupby("plot_id"):
@@ -218,7 +218,7 @@ def same(here: list[dict[str, float]], there: list[dict[str, float]], slack_m2: 
 def test_agrees_with_the_slow_answer(number: int, rules: PlotRules, boundary: bool) -> None:
     drawn = batch(range(number * EACH, (number + 1) * EACH), boundary=boundary)
     slow = oracle.answer(drawn.land, drawn.drawn, rules)
-    found = find_plots(**layers(drawn.land, *drawn.drawn), rules=rules)
+    found = shares(layers(drawn.land, *drawn.drawn), rules)
     names = [f"P{row:03d}" for row in range(len(drawn.land))]
     seed_of = dict(zip(names, drawn.district.tolist(), strict=True))
     doubtful = {int(drawn.district[row]) for row in slow.doubtful}
@@ -254,3 +254,15 @@ def test_agrees_with_the_slow_answer(number: int, rules: PlotRules, boundary: bo
             told_groups[seed_of[name]].append(area)
         for seed in set(drawn.seeds) - doubtful:
             assert sorted(told_groups[seed]) == pytest.approx(sorted(of_group[seed]), abs=0.5), f"seed {seed}"
+
+
+def test_the_plots_that_are_told_are_those_that_were_compared() -> None:
+    drawn = batch(range(5000, 5020))
+    tables = layers(drawn.land, *drawn.drawn)
+    told, compared = find_plots(**tables, rules=PLOTS), shares(tables, PLOTS)
+    assert told.members.equals(compared.members)
+    assert told.leftovers.equals(compared.leftovers)
+    assert told.balance == pytest.approx(compared.balance)
+    assert told.plots.set_index("plot_id")["area_m2"].to_dict() == pytest.approx(
+        compared.members.groupby("plot_id")["area_m2"].sum().to_dict()
+    )

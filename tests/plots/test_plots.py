@@ -194,8 +194,14 @@ def test_a_plot_says_what_separates_it_from_its_neighbour() -> None:
     line = barriers("railway", LineString([(807, -50), (807, 550)]), width_m=6)
     found = find_plots(parcels(LEFT, RIGHT, box(814, 0, 1000, 500)), barriers=line)
     assert found.plots["evidence"][0]["separated_by"] == [
-        {"parcel_id": "P001", "neighbour": "P002", "neighbour_plot": None,
-         "barrier_kind": "railway", "barrier": "railway", "blocked_m": 500.0}
+        {
+            "parcel_id": "P001",
+            "neighbour": "P002",
+            "neighbour_plot": None,
+            "barrier_kind": "railway",
+            "barrier": "railway",
+            "blocked_m": 500.0,
+        }
     ]
 
 

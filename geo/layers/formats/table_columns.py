@@ -20,7 +20,7 @@ from geo.units import mu
 UNITS_ZH = {
     "m2": "平方米", "m": "米", "km": "公里", "%": "%", "d": "天", "h": "小时", "persons": "人",
     "yuan": "元", "yuan/a": "元/年", "yuan/mu": "元/亩", "yuan/t": "元/吨", "yuan/km": "元/公里",
-    "tce/a": "吨标准煤/年", "kWh/a": "千瓦时/年", "t/a": "吨/年", "kVA": "千伏安", "m3/d": "立方米/日",
+    "tce/a": "吨标准煤/年", "kWh/a": "千瓦时/年", "t/a": "吨/年", "kV": "千伏", "kVA": "千伏安", "m3/d": "立方米/日",
     "t/h": "吨/小时", "km/h": "公里/小时", "yuan/tce": "元/吨标准煤", "yuan/kWh": "元/千瓦时", "yuan/persons": "元/人",
 }  # fmt: skip
 KINDS_ZH: dict[Kind, str] = {
