@@ -31,20 +31,25 @@ PLOT_COLUMNS = (
 
 # Ground of a bridge that is still in a plot after its corridors were cut; less is rounding along the cut.
 _BRIDGE_LEFT_M2 = 1.0
+# Work for the largest rectangle of a plot, about a second at most; what it leaves open is told by the upper bound.
+_RECTANGLE_POSES = 60_000
 
 
-def describe(found: Found, members: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | None) -> gpd.GeoDataFrame:
+def describe(
+    found: Found, members: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | None, processes: int = 1
+) -> gpd.GeoDataFrame:
     """The plots as a canonical layer without run id, EPSG:4490.
 
     Parameters
     ----------
     members : of ``members_table``
     roads : lines of the road network in the metric zone, ``None`` where there are none
+    processes : int, processes that share the search for the rectangles
     """
     scene, formed = found.scene, found.formed
     outlines = np.empty(len(formed), dtype=object)
     outlines[:] = [plot.outline for plot in formed]
-    shapes, drawn = _shapes(outlines, roads, scene.lon, scene.rules.road_near_m)
+    shapes, drawn = _shapes(outlines, roads, scene.lon, scene.rules.road_near_m, processes)
     bridges = _bridges(found, outlines)
     blocked = blocked_pairs(scene.relation, scene.joined, scene.rules)
     plot_of = np.full(len(scene.pieces.geometry), None, dtype=object)
@@ -99,11 +104,11 @@ def describe(found: Found, members: gpd.GeoDataFrame, roads: gpd.GeoDataFrame | 
 
 
 def _shapes(
-    outlines: Geometries, roads: gpd.GeoDataFrame | None, lon: float, road_near_m: float
+    outlines: Geometries, roads: gpd.GeoDataFrame | None, lon: float, road_near_m: float, processes: int
 ) -> tuple[dict[str, NDArray[Any]], dict[str, list[Any]]]:
     """Columns of measures, and what of them is drawn: circle and rectangle in longitude and latitude."""
     centre, radius = shape.inscribed_circle(outlines)
-    boxes = inscribed_rectangles(outlines)
+    boxes = inscribed_rectangles(outlines, most_poses=_RECTANGLE_POSES, processes=processes)
     nothing = np.full(len(outlines), np.nan)
     columns = {
         "outline_area_m2": _ellipsoidal(outlines, lon),

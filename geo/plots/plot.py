@@ -76,7 +76,7 @@ def find_plots(
     )  # fmt: skip
     scene = found.scene
     members = members_table(found.formed, scene.eligible, scene.whole_m2, scene.pieces, scene.lon)
-    plots = describe(found, members, None if roads is None else roads.to_crs(crs.metric_crs(scene.lon)))
+    plots = describe(found, members, None if roads is None else roads.to_crs(crs.metric_crs(scene.lon)), processes)
     rest = leftovers_table(found.leftovers, scene.pieces, scene.eligible, scene.lon)
     return PlotSet(
         plots=plots,

@@ -7,6 +7,7 @@ of all places and angles that leaves no room (``rectangle_search``).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import shapely
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from geo.errors import InvalidParameter
 from geo.plots import rectangle_search as search
+from geo.plots.sharing import each
 
 Geometries = NDArray[np.object_]
 Floats = NDArray[np.float64]
@@ -22,6 +24,8 @@ Floats = NDArray[np.float64]
 HAIR_M = 1e-3
 # Above so many edges the proofs look at a simpler outline, and allow for how far it may lie from the true one.
 _MANY_EDGES = 400
+# Drift that the proof of the largest rectangle allows itself, as a share of the side of a square of the same area.
+_DRIFT = 8e-4
 _SIMPLER_M = 0.02
 _DIRECTIONS = 32
 _LEAST_SIDE_M = 0.01
@@ -190,7 +194,8 @@ def largest_rectangle(
     for part in _parts(polygon):
         if shapely.area(part) <= max(best.area_m2, least_width_m**2, _POINT_M2):
             break  # the others are smaller still
-        outline = _outline(part, drift_m=2 * _SIMPLER_M)
+        # The bound is wider by the drift on every side: of a plot of 500 mu by less than half a per cent.
+        outline = _outline(part, drift_m=float(np.clip(_DRIFT * np.sqrt(shapely.area(part)), 2 * _SIMPLER_M, 0.5)))
         seed = shapely.get_coordinates(shapely.point_on_surface(part))[0] - outline.middle
         area, bound, pose, box, poses = search.find_largest(
             outline.simple, outline.exact, seed[0], seed[1], outline.reach[0], outline.reach[1],
@@ -212,13 +217,16 @@ def _long_side_first(outline: _Outline, pose: Floats, box: Floats) -> Rectangle:
 
 
 def inscribed_rectangles(
-    outlines: Geometries, *, accuracy: float = 0.02, least_width_m: float = 0.0, most_poses: int = MOST_POSES
+    outlines: Geometries,
+    *,
+    accuracy: float = 0.02,
+    least_width_m: float = 0.0,
+    most_poses: int = MOST_POSES,
+    processes: int = 1,
 ) -> Rectangles:
     """``largest_rectangle`` of (n,) polygons as arrays: corners (n, 4, 2), the others (n,)."""
-    found = [
-        largest_rectangle(outline, accuracy=accuracy, least_width_m=least_width_m, most_poses=most_poses)
-        for outline in outlines
-    ]
+    work = partial(largest_rectangle, accuracy=accuracy, least_width_m=least_width_m, most_poses=most_poses)
+    found = list(each(work, outlines, processes))
     nowhere = np.full((4, 2), np.nan)
     corners = np.array([nowhere if one.corners is None else one.corners for one in found]).reshape(-1, 4, 2)
     names = ("length_m", "width_m", "angle_deg", "area_m2", "upper_bound_m2")

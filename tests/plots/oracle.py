@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 NOTHING = shapely.Polygon()
 HAIR_M = 1e-4  # what lies this near a border lies on it
 REACH_SLACK_M, FRONTAGE_SLACK_M = 1e-3, 0.02
-AREA_SLACK, WIDTH_SLACK, KEEP_SLACK = 0.01, 0.03, 0.02
+AREA_SLACK, WIDTH_SLACK, KEEP_SLACK, LAND_SLACK = 0.01, 0.03, 0.02, 0.05
 
 
 @dataclass(frozen=True)
@@ -349,8 +349,12 @@ def shared(ground: Ground, rows: Ints, land: Geometries) -> Plot:
     return Plot(tuple(int(row) for row in held), tuple(float(value) for value in area[held]))
 
 
-def names(plots: list[Plot]) -> list[tuple[int, ...]]:
-    return sorted(plot.parcels for plot in plots)
+def much_the_same(some: list[Plot], others: list[Plot]) -> bool:
+    """Whether two answers have the same plots, but for a margin of their land."""
+    one, two = (sorted(plots, key=lambda plot: plot.parcels) for plots in (some, others))
+    return [plot.parcels for plot in one] == [plot.parcels for plot in two] and all(
+        np.allclose(a.area_m2, b.area_m2, rtol=LAND_SLACK, atol=50) for a, b in zip(one, two, strict=True)
+    )
 
 
 def form(ground: Ground, facing: Facing, group: Ints, rules: PlotRules) -> tuple[list[Plot], set[int]]:
@@ -376,7 +380,7 @@ def form(ground: Ground, facing: Facing, group: Ints, rules: PlotRules) -> tuple
         for bridge, wide in ((facing.bridge, 1 - WIDTH_SLACK), (facing.narrow_bridge, 1 + WIDTH_SLACK)):
             other = outlined(ground, rows, bridge[mine], rules.tolerance_m, rules.min_width_m * wide)
             for more, keep in product((1 - AREA_SLACK, 1 + AREA_SLACK), (-KEEP_SLACK, KEEP_SLACK)):
-                if names(judged(ground, other, rules.min_area_m2 * more, rules.keep + keep)) != names(plots):
+                if not much_the_same(judged(ground, other, rules.min_area_m2 * more, rules.keep + keep), plots):
                     doubtful |= set(ground.parcel[rows].tolist())
     return found, doubtful
 

@@ -1,7 +1,7 @@
 """Real industrial land of Hangzhou and Taoyuan: groups by distance alone, our plots, and every difference explained.
 
-The independent counts (groups of at least 33.33 ha by distance alone, corner contact counted) are those of each folder's
-PROVENANCE.md. Between them and our plots lie four rules, switched on one after the other:
+The independent counts (groups of at least 33.33 ha by distance alone, corner contact counted) are those of each
+folder's PROVENANCE.md. Between them and our plots lie four rules, switched on one after the other:
 
     by distance ─▶ parts face each other ─▶ along 10 m ─▶ 50 m wide
                    (a corner does not; a      (short        (cut at corridors, thin
@@ -135,7 +135,7 @@ DIFFERENCES = {
     # At 20 m the two parts join, by a strip less than 50 m wide; so do six parcels of 36.9 ha.
     ("hangzhou", 20.0): {(42.0, 1): (1, 1, 0), (43.0, 1): (1, 1, 0), (36.9, 6): (1, 1, 0)},
     ("taoyuan", 0.0): {},
-    # Three clusters hang together by frontages below 10 m: two give two plots each, the third none that is large enough.
+    # Three clusters hang together by frontages below 10 m: two give two plots each, the third none.
     ("taoyuan", 20.0): {(75.5, 10): (1, 2, 2), (86.0, 9): (1, 2, 2), (46.5, 9): (1, 0, 0)},
 }
 
@@ -176,21 +176,21 @@ def test_every_difference_has_its_cause_on_the_ground(place: str, gap_m: float) 
             held = np.bincount(along, shapely.area(ground.piece))
             assert (held >= ENOUGH_M2).sum() == cluster.along
         if cluster.plots < cluster.along:
-            opened = oracle.opened(
-                shapely.union_all([*ground.piece, *facing.bridge], grid_size=1e-3), rules.min_width_m
-            )
-            assert (
-                shapely.area(shapely.get_parts(opened)).max() < ENOUGH_M2
-            )  # every part that is 50 m wide is too small
+            outline = shapely.union_all([*ground.piece, *facing.bridge], grid_size=1e-3)
+            wide = shapely.get_parts(oracle.opened(outline, rules.min_width_m))
+            assert shapely.area(wide).max() < ENOUGH_M2  # every part that is 50 m wide is too small
 
 
 @pytest.mark.parametrize(("place", "gap_m"), DIFFERENCES)
 def test_each_cluster_gives_the_plots_of_the_slow_answer(place: str, gap_m: float) -> None:
     here, rules = land(place), replace(FULL, gap_m=gap_m)
+    doubtful = 0
     for cluster in compared(place, gap_m)[0]:
         shapes = crs.to_metric(np.asarray(here.eligible.geometry.array)[cluster.rows], 120.0)
         slow = oracle.answer(list(shapes), [], rules)
+        doubtful += bool(slow.doubtful)
         assert slow.doubtful or len(slow.plots) == cluster.plots, f"{cluster.area_ha:.1f} ha"
+    assert doubtful <= 3
 
 
 def test_land_lost_to_overlaps_and_to_the_ellipsoid() -> None:
