@@ -1,7 +1,7 @@
 # The steps are those of the Makefile: the page is bundled with Node in one image, the service runs without Node in another.
 FROM python:3.12-slim-bookworm AS base
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends make \
+    && apt-get install -y --no-install-recommends libexpat1 make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY Makefile setup.sh requirements.lock requirements-node.lock ./
