@@ -128,34 +128,34 @@ def tiles_of(boxes: Floats, vertices: Ints, reach_m: float, tile_vertices: int =
         They cover the plane without overlap.
     """
     everything = (-np.inf, -np.inf, np.inf, np.inf)
+    west, south, east, north = np.ascontiguousarray(boxes.T) if len(boxes) else np.empty((4, 0))
+    sides = ((west, east, (west + east) / 2), (south, north, (south + north) / 2))
     waiting = [Tile(everything, np.arange(len(boxes), dtype=np.int32))]
     while waiting:
         tile = waiting.pop()
-        halves = _halves(tile, boxes, vertices, reach_m, tile_vertices)
+        halves = None
+        if len(tile.rows) > 1 and vertices[tile.rows].sum() > tile_vertices:
+            halves = _halves(tile, sides, reach_m)
         if halves is None:
             yield tile
         else:
             waiting.extend(reversed(halves))
 
 
-def _halves(tile: Tile, boxes: Floats, vertices: Ints, reach_m: float, tile_vertices: int) -> tuple[Tile, Tile] | None:
-    mine = boxes[tile.rows]
-    weight = vertices[tile.rows]
-    total = int(weight.sum())
-    if total <= tile_vertices or len(tile.rows) < 2:
-        return None
-    west, south, east, north = tile.box
-    inside = np.clip((mine[:, :2] + mine[:, 2:]) / 2, [west, south], [east, north])
-    spread = inside.max(axis=0) - inside.min(axis=0)
-    axis = int(np.argmax(spread))
+def _halves(tile: Tile, sides: tuple[tuple[Floats, Floats, Floats], ...], reach_m: float) -> tuple[Tile, Tile] | None:
+    """The tile split across its longer side, at the middle of the objects there; ``None`` where that gains nothing."""
+    rows = tile.rows
+    inside = [np.clip(middle[rows], tile.box[axis], tile.box[axis + 2]) for axis, (_, _, middle) in enumerate(sides)]
+    spread = [float(at.max() - at.min()) for at in inside]
+    axis = 0 if spread[0] >= spread[1] else 1
     # Narrower tiles than a few reaches would hold more of their surroundings than of themselves.
     if spread[axis] < 4 * max(reach_m, 1.0):
         return None
-    middle = float(np.median(inside[:, axis]))
-    before = tile.rows[mine[:, axis] <= middle + reach_m]
-    after = tile.rows[mine[:, axis + 2] >= middle - reach_m]
-    if max(len(before), len(after)) > 0.9 * len(tile.rows):
+    low, high, _ = sides[axis]
+    border = float(np.median(inside[axis]))
+    before, after = rows[low[rows] <= border + reach_m], rows[high[rows] >= border - reach_m]
+    if max(len(before), len(after)) > 0.9 * len(rows):
         return None
     first, second = list(tile.box), list(tile.box)
-    first[axis + 2], second[axis] = middle, middle
+    first[axis + 2], second[axis] = border, border
     return Tile(tuple(first), before), Tile(tuple(second), after)  # type: ignore[arg-type]
