@@ -14,6 +14,7 @@ from geo.plots.bridging import Gaps
 from geo.plots.contiguity import Relation
 from geo.plots.exclusion import Pieces, subtract
 from geo.plots.parameters import PlotRules
+from geo.plots.polygons import polygonal_parts
 from geo.plots.sharing import each
 
 Geometries = NDArray[np.object_]
@@ -124,6 +125,8 @@ def _shared_out(land: Geometries, parts: Geometries) -> list[Geometries]:
         of_part[lost[place]] = nearest
     for number, share in enumerate(inside):
         mine = np.flatnonzero(of_part == number)
+        if len(mine) == 0:
+            continue
         rows, start = np.unique(piece[mine], return_index=True)
         for row, group in zip(rows, np.split(polygons[mine], start[1:]), strict=True):
             share[row] = group[0] if len(group) == 1 else shapely.multipolygons(group)
@@ -265,7 +268,9 @@ def _outline(grounds: Geometries, bridges: Geometries, tolerance_m: float) -> sh
     union = _union(np.array([ground, _union(strips)], dtype=object)) if len(strips) else ground
     reach = max(tolerance_m, 0.01) / 2
     closed = shapely.buffer(shapely.buffer(union, reach, join_style="mitre"), -reach, join_style="mitre")
-    return shapely.union(closed, union)
+    # Mitres can fold a border over itself, and closing leaves threads: only ground counts.
+    whole = polygonal_parts(np.array([_union(np.array([shapely.make_valid(closed), union], dtype=object))]))
+    return whole[0] if len(whole) == 1 else shapely.multipolygons(whole)
 
 
 def _union(polygons: Geometries) -> shapely.Geometry:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geo import crs
 from geo.plots.bridging import Gaps, gaps_between
 from geo.plots.contiguity import Reaches, Relation, relate
-from geo.plots.exclusion import Pieces, Walls, cut, subtract
+from geo.plots.exclusion import Pieces, Walls, cut, subdivide, subtract
 from geo.plots.forming import (
     AREA_SLACK_M2,
     Formed,
@@ -88,11 +88,10 @@ def search(
 
     reaches = Reaches(rules.gap_m, rules.tolerance_m, rules.ladder_m, rules.road_gap_m)
     walls = _with_forbidden_bridges(pieces, other_land, rules)
-    relation = relate(pieces.geometry, walls, reaches, pieces.roads.geometry, processes=processes)
+    roads = _open_road(pieces, rules)
+    relation = relate(pieces.geometry, walls, reaches, roads, processes=processes)
     large = _large(relation, area_m2, rules)
-    gaps = gaps_between(
-        relation, large, pieces.geometry, walls.geometry, pieces.roads.geometry, reaches, processes=processes
-    )
+    gaps = gaps_between(relation, large, pieces.geometry, walls.geometry, roads, reaches, processes=processes)
     strict = relation.components(relation.joined(rules.tolerance_m, rules.frontage_m))
     grounds = merged_where_touching(pieces.geometry, strict, large)
 
@@ -118,7 +117,7 @@ def search(
         others=other_land,
         left_of=left_of,
         # Parcels that a bridge may not cross are no walls here: they are asked whether they would be neighbours.
-        related=partial(relate, walls=pieces.walls, reaches=reaches, roads=pieces.roads.geometry),
+        related=partial(relate, walls=pieces.walls, reaches=reaches, roads=roads),
         rules=rules,
         lon=lon,
     )
@@ -135,6 +134,15 @@ def search(
         coverage=coverage_of(relation, float(losses.loc[losses["reason"] == "overlap", "area_m2"].sum())),
         scene=scene,
     )
+
+
+def _open_road(pieces: Pieces, rules: PlotRules) -> Geometries:
+    """Ground of the roads that may be bridged, outside the pieces: so its border is met by whoever looks across it."""
+    roads = pieces.roads.geometry
+    if rules.road_gap_m is None or len(roads) == 0:
+        return np.empty(0, dtype=object)
+    ground, _ = subtract(subdivide(roads), pieces.geometry)
+    return ground[~shapely.is_empty(ground)]
 
 
 def _large(relation: Relation, area_m2: Floats, rules: PlotRules) -> Ints:

@@ -27,7 +27,7 @@ Ints = NDArray[np.int64]
 NOTHING = shapely.Polygon()
 HAIR_M = 1e-4  # what lies this near a border lies on it
 REACH_SLACK_M, FRONTAGE_SLACK_M = 1e-3, 0.02
-AREA_SLACK, WIDTH_SLACK, KEEP_SLACK, LAND_SLACK = 0.01, 0.03, 0.02, 0.05
+AREA_SLACK, WIDTH_SLACK, KEEP_SLACK, LAND_SLACK = 0.005, 0.01, 0.004, 0.03
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ CASES = [
     pytest.param(5, replace(COMPONENTS, bridge_over=("12",), frontage_m=5), False, id="groups over land use 12"),
     pytest.param(6, PLOTS, False, id="plots"),
     pytest.param(7, replace(PLOTS, gap_m=0, min_width_m=30), False, id="plots that touch"),
-    pytest.param(8, replace(PLOTS, gap_m=30, keep=0.97), True, id="plots within a boundary, hardly narrow"),
+    pytest.param(8, replace(PLOTS, gap_m=30, keep=0.8), True, id="plots within a boundary, a fifth may be narrow"),
     pytest.param(9, replace(PLOTS, min_width_m=40, min_area_m2=15_000), False, id="plots 40 m wide"),
     pytest.param(10, replace(COMPONENTS, gap_m=12, road_gap_m=32), False, id="groups, roads within 32 m"),
     pytest.param(11, replace(COMPONENTS, gap_m=25, road_gap_m=5), False, id="groups, roads within 5 m"),
@@ -222,7 +222,7 @@ def test_agrees_with_the_slow_answer(number: int, rules: PlotRules, boundary: bo
     names = [f"P{row:03d}" for row in range(len(drawn.land))]
     seed_of = dict(zip(names, drawn.district.tolist(), strict=True))
     doubtful = {int(drawn.district[row]) for row in slow.doubtful}
-    assert len(doubtful) <= EACH * 0.15, "too many districts hang on a hair for the comparison to mean anything"
+    assert len(doubtful) <= EACH * 0.12, "too many districts hang on a hair for the comparison to mean anything"
 
     expected: dict[int, list[dict[str, float]]] = defaultdict(list)
     for plot in slow.plots:
