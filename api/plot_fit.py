@@ -9,6 +9,7 @@ import shapely
 
 from geo import crs
 from geo.errors import NotFound
+from geo.plots.polygons import in_metres
 from geo.plots.rectangle import Fit, fits
 from geo.store.base import Query, Store
 
@@ -38,7 +39,7 @@ def plot_fit(store: Store, plot_id: str, length_m: float, width_m: float) -> dic
         raise NotFound(f"没有连片地块“{plot_id[:40]}”", where="plot_id", remedy="编号见 lianpian plots")
     outline = np.asarray(found.geometry.array, dtype=object)
     lon = crs.central_longitude(outline)
-    answer = fits(crs.to_metric(outline, lon)[0], length_m, width_m)
+    answer = fits(in_metres(outline, lon)[0], length_m, width_m)
     corners = None
     if answer.corners is not None:
         placed = crs.to_storage(np.array([shapely.polygons(answer.corners)], dtype=object), lon)

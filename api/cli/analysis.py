@@ -71,13 +71,20 @@ def analyse(
 
 def _lengths(text: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
+        return tuple(sorted({float(part) for part in text.split(",") if part.strip()}))
     except ValueError as error:
         raise InvalidParameter(f"间距“{text[:60]}”应写作 0,5,10,20", where="ladder_m") from error
 
 
 def _bridged(text: str) -> Any:
-    return text if text in ("any", "unparcelled") else tuple(part.strip() for part in text.split(",") if part.strip())
+    if text in ("any", "unparcelled"):
+        return text
+    prefixes = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not prefixes:
+        raise InvalidParameter(
+            "没有写明跨接处可为何种用地", where="bridge_over", remedy="any、unparcelled，或用地代码前缀，例如 12,14"
+        )
+    return prefixes
 
 
 def _setbacks(text: str) -> tuple[Setback, ...]:
@@ -104,9 +111,10 @@ def plots(store: StoreOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(json.loads(table.to_json(orient="records", force_ascii=False)))
         return
-    shown = Table(title="连片地块", title_justify="left")
-    for heading in ("编号", "名称", "亩", "零间距亩", "宗地", "权利人", "闲置", "低效", "内切圆半径 m"):
-        shown.add_column(heading, justify="left" if heading in ("编号", "名称") else "right")
+    shown = Table(title="连片地块", title_justify="left", padding=0)
+    for heading in ("编号", "名称", "亩", "零间距亩", "宗地", "权利人", "闲置", "低效", "内切圆 m"):
+        # Chinese has no blanks to break at: fold, or a narrow terminal shows names cut off.
+        shown.add_column(heading, justify="left" if heading in ("编号", "名称") else "right", overflow="fold")
     for row in table.sort_values("area_m2", ascending=False).itertuples():
         areas = (f"{row.area_mu:,.1f}", f"{mu(row.strict_area_m2):,.1f}")
         counts = (str(row.parcel_count), str(row.holder_count))
@@ -189,4 +197,33 @@ def told_run(run: Run) -> None:
     if stock:
         typer.echo(f"存量类别（不计入闲置）：{stock}")
     ladder = "　".join(f"{step['gap_m']:g} m：{step['plots']:.0f} 块 {step['mu']:,.0f} 亩" for step in found["ladder"])
-    typer.echo(f"不同连片间距下的地块数　{ladder}")
+    if ladder:
+        typer.echo(f"不同连片间距下的地块数　{ladder}")
+    for caveat in plot_caveats(found, run.parameters["plots"]):
+        typer.echo(caveat)
+
+
+_LACKING = {"grade": "等级", "voltage_kv": "电压", "setting": "所处位置", "width_m": "宽度"}
+_KINDS = {"motorway": "高速公路", "railway": "铁路", "river": "河流", "local_road": "地方道路",
+          "power_line": "电力线路", "pipeline": "油气管道"}  # fmt: skip
+
+
+def plot_caveats(found: dict[str, Any], rules: dict[str, Any]) -> list[str]:
+    """What the number of plots rests on and could not be assessed, in sentences; ``found`` is a run's summary."""
+    told = []
+    coverage = found.get("coverage") or {}
+    if coverage.get("dirty"):
+        apart, overlap = f"{coverage['apart_m']:,.0f} 米", f"{coverage['overlap_m2']:,.0f} 平方米"
+        told.append(f"参选宗地的图形衔接有误差：相邻界线不重合 {apart}，重叠 {overlap}；连片按距离判断，重叠只计一次")
+    if no_width := len(found.get("unassessed_barriers") or []):
+        told.append(f"{no_width:,} 条地方道路没有宽度，按不可跨接处理：请在阻隔图层补 width_m")
+    for one in found.get("unassessed_setbacks") or []:
+        lacking = "、".join(_LACKING.get(name, name) for name in one["missing"])
+        kind = _KINDS.get(one["kind"], one["kind"])
+        told.append(f"退让未能评估：{kind} {len(one['barrier_id']):,} 条，缺少{lacking}")
+    slope = found.get("slope") or {}
+    if slope.get("not_assessed_m2"):
+        told.append(f"坡度未能评估：{mu(slope['not_assessed_m2']):,.0f} 亩没有高程，未扣除陡坡")
+    if misses := len(found.get("near_misses") or []):
+        told.append(f"差一点够 {rules['min_area_m2'] * 3 / 2000:g} 亩的列出 {misses} 组，见地图左栏")
+    return told

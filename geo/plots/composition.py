@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geo import crs
+from geo.plots.polygons import in_metres
 from geo.plots.subdividing import TILE_VERTICES, subdivide
 
 UNPLANNED = "unplanned"  # land of a plot in no zone, or in one without a use
@@ -41,7 +42,7 @@ def built_area_m2(land: NDArray[np.object_], buildings: gpd.GeoDataFrame) -> NDA
     if len(row) == 0:
         return result
     used, place = np.unique(building, return_inverse=True)
-    covered = shapely.intersection(crs.to_metric(land, lon)[row], crs.to_metric(footprints[used], lon)[place])
+    covered = shapely.intersection(in_metres(land, lon)[row], in_metres(footprints[used], lon)[place])
     start = np.flatnonzero(np.r_[True, row[1:] != row[:-1]])
     unions = [shapely.union_all(group) for group in np.split(covered, start[1:])]
     result[row[start]] = shapely.area(unions)
@@ -94,7 +95,7 @@ def planned_uses(members: gpd.GeoDataFrame, zoning: gpd.GeoDataFrame) -> dict[st
     zones = zoning[zoning["land_use"].notna().to_numpy(dtype=bool)]
     use = zones["land_use"].to_numpy(dtype=object)
     member, zone, covered = _overlay(land, np.asarray(zones.geometry.array, dtype=object))
-    whole = crs.to_metric(land, crs.central_longitude(land))
+    whole = in_metres(land, crs.central_longitude(land))
     scale = area / np.maximum(shapely.area(whole), 1e-9)
     planned = pd.DataFrame(
         {"plot_id": members["plot_id"].to_numpy(dtype=object)[member], "land_use": use[zone],
@@ -150,7 +151,7 @@ def _overlay(
     near = np.unique(shapely.STRtree(zones).query(shapely.box(*shapely.bounds(land).T))[1])
     if len(near) == 0:
         return nothing, nothing, np.empty(0)
-    ground, whole = crs.to_metric(land, lon), crs.to_metric(zones[near], lon)
+    ground, whole = in_metres(land, lon), in_metres(zones[near], lon)
     tiles, owner = _tiled(whole)
     row, tile = shapely.STRtree(tiles).query(ground, predicate="intersects")
     pieces = shapely.intersection(ground[row], tiles[tile])

@@ -6,6 +6,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from geo import crs
+
 Geometries = NDArray[np.object_]
 Ints = NDArray[np.int64]
 
@@ -56,3 +58,16 @@ def union_by(owner: Ints, geometries: Geometries) -> tuple[Ints, Geometries]:
     for place in np.flatnonzero(count > 1):
         merged[place] = shapely.union_all(ordered[start[place] : start[place] + count[place]])
     return rows.astype(np.int64), merged
+
+
+def in_metres(geometries: Geometries, lon: float) -> Geometries:
+    """(n,) geometries of EPSG:4490 in the metric zone of a longitude; what folds on the way is made valid.
+
+    A border that is valid in degrees can cross itself by a nanometre in metres, and overlay would fail on it.
+    """
+    moved = np.asarray(crs.to_metric(geometries, lon), dtype=object)
+    folded = np.flatnonzero((shapely.get_dimensions(moved) == 2) & ~shapely.is_valid(moved))
+    if len(folded):
+        moved = moved.copy()
+        moved[folded] = polygonal(shapely.make_valid(moved[folded], method="structure", keep_collapsed=False))
+    return moved

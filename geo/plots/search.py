@@ -27,6 +27,7 @@ from geo.plots.forming import (
 )
 from geo.plots.members import plot_id
 from geo.plots.parameters import PlotRules
+from geo.plots.polygons import in_metres
 from geo.plots.sensitivity import coverage_of, rung
 from geo.plots.surroundings import Scene, parts_of
 
@@ -156,7 +157,7 @@ def _metric(layer: gpd.GeoDataFrame | None, lon: float) -> Any:
     if layer is None or layer.empty:
         return None
     system = crs.metric_crs(lon)
-    moved = crs.to_metric(np.asarray(layer.geometry.array), lon)
+    moved = in_metres(np.asarray(layer.geometry.array), lon)
     return layer.set_geometry(gpd.GeoSeries(moved, index=layer.index, crs=system), crs=system)
 
 
