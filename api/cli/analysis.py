@@ -47,7 +47,7 @@ def analyse(
     setbacks: Annotated[str, typer.Option(help="退让距离表：law 法定，none 只按图层，或 .toml 路径")] = "law",
     elevation: Annotated[Path | None, typer.Option(help="高程栅格（GeoTIFF、ASCII），用于扣除陡坡")] = None,
     slope_limit_pct: Annotated[float, typer.Option(help="自然坡度上限（%）")] = 15.0,
-    processes: Annotated[int, typer.Option(help="寻找连片地块所用进程数", min=1, max=64)] = 1,
+    processes: Annotated[int, typer.Option(help="寻找连片地块所用进程数，十万宗以上才合算", min=1, max=64)] = 1,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,9 +80,11 @@ def _bridged(text: str) -> Any:
     if text in ("any", "unparcelled"):
         return text
     prefixes = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not prefixes:
+    if not prefixes or not all(prefix.isdecimal() for prefix in prefixes):
         raise InvalidParameter(
-            "没有写明跨接处可为何种用地", where="bridge_over", remedy="any、unparcelled，或用地代码前缀，例如 12,14"
+            f"“{text[:40]}”没有写明跨接处可为何种用地",
+            where="bridge_over",
+            remedy="any、unparcelled，或用地代码前缀，例如 12,14",
         )
     return prefixes
 

@@ -14,6 +14,7 @@ from geo import crs
 from geo.plots import shape
 from geo.plots.composition import land_uses, owners, towns
 from geo.plots.evidence import blocked_pairs, land_between, reason_zh, separations
+from geo.plots.facing import LENGTH_SLACK_M
 from geo.plots.forming import Formed
 from geo.plots.rectangle import inscribed_rectangles
 from geo.plots.search import Found
@@ -60,6 +61,11 @@ def describe(
     reasons = why_not_larger(scene)
     parcel_id = scene.eligible["parcel_id"].to_numpy(dtype=object)
     by_plot = members.groupby("plot_id", sort=False).indices
+    # What a parcel lost is told once: where it is in several plots, by its land in each.
+    in_plots = members.groupby("parcel")["area_m2"].transform("sum").to_numpy(dtype=float)
+    in_plot = np.divide(
+        members["area_m2"].to_numpy(dtype=float), in_plots, out=np.ones(len(members)), where=in_plots > 0
+    )
     records: list[dict[str, Any]] = []
     for row, (name, plot) in enumerate(zip(scene.plot_ids, formed, strict=True)):
         mine = members.iloc[by_plot[name]]
@@ -82,7 +88,7 @@ def describe(
                 **{column: values[row] for column, values in shapes.items()},
                 "evidence": {
                     "bridges": bridges[row],
-                    "exclusions": _exclusions(scene.losses, parcels),
+                    "exclusions": _exclusions(scene.losses, parcels, in_plot[by_plot[name]]),
                     "separated_by": separations(blocked, scene.relation, own, scene.pieces, parcel_id, plot_of),
                     "why_not_larger": _told(reasons, row),
                     "owners": held_by.get(name, []),
@@ -185,29 +191,40 @@ def _bridges(found: Found, outlines: Geometries) -> list[list[dict[str, Any]]]:
         own[rows] = True
         inside = candidates[own[ends].all(axis=1)]
         own[rows] = False
+        apart = np.zeros(len(inside))
         if plot.cut and len(inside):
             mine = np.isin(pair, inside)
             shapely.prepare(outline)
             left = shapely.area(shapely.intersection(outline, ground[mine])) > _BRIDGE_LEFT_M2
             inside = np.intersect1d(inside, pair[mine][left])
+            # The land that is left of the two may lie further apart than the pieces did, or too far to be bridged.
+            land = np.full(relation.piece_count, None, dtype=object)
+            for part in plot.land:
+                land[part.piece] = part.geometry
+            apart = shapely.distance(land[relation.pairs[inside, 0]], land[relation.pairs[inside, 1]])
+            near = apart <= (rules.road_gap_m or rules.reach_m) + LENGTH_SLACK_M
+            inside, apart = inside[near], apart[near]
         told.append(
             [
                 {
                     "a": parcel_id[relation.pairs[row, 0]],
                     "b": parcel_id[relation.pairs[row, 1]],
-                    "gap_m": round(float(gap[row]), 2),
+                    "gap_m": round(max(float(gap[row]), float(metres)), 2),
                     "shared_m": round(float(shared[row]), 1),
                     "facing_m": round(float(facing[row]), 1),
                     "between": between.get(int(row), []),
                 }
-                for row in inside
+                for row, metres in zip(inside, apart, strict=True)
             ]
         )
     return told
 
 
-def _exclusions(losses: pd.DataFrame, parcels: Ints) -> list[dict[str, Any]]:
-    cost = losses[losses["parcel"].isin(parcels)].groupby("reason", sort=False)["area_m2"].sum()
+def _exclusions(losses: pd.DataFrame, parcels: Ints, share: Floats) -> list[dict[str, Any]]:
+    """What each kind of exclusion took from parcels, of each the share that counts here."""
+    factor = losses["parcel"].map(pd.Series(share, index=parcels))
+    taken = losses.assign(area_m2=losses["area_m2"] * factor)[factor.notna().to_numpy(dtype=bool)]
+    cost = taken.groupby("reason", sort=False)["area_m2"].sum()
     return [{"kind": kind, "zh": reason_zh(str(kind)), "area_m2": round(float(lost), 2)} for kind, lost in cost.items()]
 
 

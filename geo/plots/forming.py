@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 
 # Below a square millimetre a difference of areas is rounding.
 AREA_SLACK_M2 = 1e-6
+# A hole of an outline up to this size is no land that anybody lacks.
+PINHOLE_M2 = 1.0
 _NOTHING = shapely.from_wkt("POLYGON EMPTY")
 
 
@@ -270,7 +272,18 @@ def _outline(grounds: Geometries, bridges: Geometries, tolerance_m: float) -> sh
     closed = shapely.buffer(shapely.buffer(union, reach, join_style="mitre"), -reach, join_style="mitre")
     # Mitres can fold a border over itself, and closing leaves threads: only ground counts.
     whole = polygonal_parts(np.array([_union(np.array([shapely.make_valid(closed), union], dtype=object))]))
+    whole = _without_pinholes(whole)
     return whole[0] if len(whole) == 1 else shapely.multipolygons(whole)
+
+
+def _without_pinholes(polygons: Geometries) -> Geometries:
+    """Polygons without the holes that strips leave between them: thousands of these made the width test take minutes."""
+    rings, owner = shapely.get_rings(polygons, return_index=True)
+    shell = np.r_[True, owner[1:] != owner[:-1]] if len(owner) else np.empty(0, dtype=bool)
+    kept = shell | (shapely.area(shapely.polygons(rings)) > PINHOLE_M2)
+    if kept.all():
+        return polygons
+    return np.asarray(shapely.polygons(rings[kept], indices=owner[kept]))
 
 
 def _union(polygons: Geometries) -> shapely.Geometry:

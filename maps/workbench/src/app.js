@@ -198,7 +198,11 @@ const isDemo = (run) =>
   Boolean(run && (run.ruleset === "demo" || run.loads.some((load) => /demo|示例/i.test(load.file_name))));
 
 /** @param {[number, number] | null | undefined} point */
-const coordinates = (point) => (point ? `${point[0].toFixed(5)}°E ${point[1].toFixed(5)}°N · CGCS2000` : "CGCS2000");
+const coordinates = (point) => (point
+  ? `${degrees(point[0], "E", "W")} ${degrees(point[1], "N", "S")} · CGCS2000` : "CGCS2000");
+
+/** @param {number} value @param {string} positive @param {string} negative */
+const degrees = (value, positive, negative) => `${Math.abs(value).toFixed(5)}°${value < 0 ? negative : positive}`;
 
 async function start() {
   const root = /** @type {HTMLElement} */ (document.getElementById("app"));

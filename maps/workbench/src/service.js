@@ -5,7 +5,8 @@
 /** @typedef {{parcels: number, parcels_mu: number, idle: number | null, idle_mu: number | null,
  *   inefficient: number | null, inefficient_mu: number | null, not_assessed: number, plots: number, plots_mu: number, sites: number,
  *   by_level: Record<string, {count: number, mu: number}>,
- *   ladder: {gap_m: number, plots: number, mu: number, groups?: number}[], near_misses?: Record<string, any>[]}} Summary */
+ *   ladder: {gap_m: number, plots: number, mu: number, groups?: number}[], near_misses?: Record<string, any>[],
+ *   coverage?: Record<string, any>, unassessed_barriers?: string[], unassessed_setbacks?: Record<string, any>[], slope?: Record<string, any>}} Summary */
 /** @typedef {{run_id: string, as_of: string, ruleset: string, ruleset_title: string, started_at: string,
  *   parameters: Record<string, any>, loads: Load[], summary: Summary,
  *   bounds: [number, number, number, number] | null}} Run */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { rectangleText } from "../src/cards/plot_shape.js";
+import { boundText, rectangleText } from "../src/cards/plot_shape.js";
 import { REASONS, byReason } from "../src/cards/why_not.js";
+import { caveats } from "../src/panels/caveats.js";
 import { withCurrent } from "../src/panels/ladder.js";
 import { chiefHelp } from "../src/panels/near_misses.js";
 
@@ -35,4 +36,22 @@ test("a rectangle is told with its direction, and not at all where there is none
   assert.equal(rectangleText({ length_m: 812.4, width_m: 400.2, angle_deg: 12.3 }), "812 × 400 米，与正东夹角 12°");
   assert.equal(rectangleText({ length_m: 0, corners: null }), "");
   assert.equal(rectangleText(undefined), "");
+});
+
+test("how far a rectangle is from the largest is told, and that it is not proven where the search ended early", () => {
+  assert.equal(boundText({ area_m2: 20_000, upper_bound_m2: 20_000 }), "");
+  assert.equal(boundText({ area_m2: 20_000, upper_bound_m2: 20_400 }), "（上限 30.6 亩）");
+  assert.equal(boundText({ area_m2: 20_000, upper_bound_m2: 240_000 }), "（已找到的，未证明最大）");
+});
+
+test("what a run could not assess is told in words, and nothing where all is known", () => {
+  const summary = /** @type {any} */ ({
+    coverage: { dirty: true, apart_m: 134.4, overlap_m2: 2000 }, unassessed_barriers: ["R1", "R2"],
+    unassessed_setbacks: [{ kind: "railway", missing: ["grade", "setting"], barrier_id: ["B1"] }], slope: { assessed: false },
+  });
+  assert.deepEqual(caveats(summary), [
+    "参选宗地的图形衔接有误差：相邻界线不重合 134 米，重叠 2,000 平方米；连片按距离判断，重叠只计一次。",
+    "2 条地方道路没有宽度，按不可跨接处理。", "退让未能评估：铁路 1 条，缺少等级、所处位置。", "坡度未评估：没有高程。",
+  ]);
+  assert.deepEqual(caveats(/** @type {any} */ ({ coverage: { dirty: false }, slope: { assessed: true, not_assessed_m2: 0 } })), []);
 });

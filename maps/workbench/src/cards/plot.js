@@ -54,7 +54,7 @@ export function PlotCard({ id, landUses, levels, onDraw, onPoint, onOpenParcel, 
         ["编号", id],
         ["乡镇街道", plot.town],
         ["宗地", `${number(plot.parcel_count)} 宗`],
-        ["权利人", `${number(plot.holder_count)} 个`],
+        ["权利人", plot.holder_count ? `${number(plot.holder_count)} 个` : "未载明"],
         ["闲置占比", percent(plot.idle_share)],
         ["低效占比", percent(plot.inefficient_share)],
       ]} />
@@ -139,7 +139,7 @@ function Separations({ separations, parcelLink, onOpenPlot }) {
   return html`<h3>与邻近用地的阻隔</h3>
     <ul class="plain-list">${separations.slice(0, 8).map((one, place) => html`<li key=${place}>
       ${one.parcel_id && parcelLink(one.parcel_id)}
-      ${one.neighbour && html` 与 ${parcelLink(one.neighbour)}`}
+      ${one.neighbour && (one.neighbour === one.parcel_id ? " 与本宗的另一部分" : html` 与 ${parcelLink(one.neighbour)}`)}
       ${one.barrier_kind && html` 被<b>${word(one.barrier_kind)}</b>${one.barrier ? `（${one.barrier}）` : ""}隔开`}
       ${typeof one.blocked_m === "number" && html`，阻断 ${number(one.blocked_m)} 米`}
       ${one.neighbour_plot && html`，对面是地块 <button class="link" onClick=${() => onOpenPlot(one.neighbour_plot)}>${one.neighbour_plot}</button>`}

@@ -3,12 +3,15 @@ import { html } from "../view.js";
 import { landUse, mu, number, percent } from "../wording.js";
 
 const SHOWN = 30;
+const LEAST_M2 = 1;
 
 /** @param {{evidence: Record<string, any>, landUses: Record<string, string>}} props */
 export function Mix({ evidence, landUses }) {
   const use = (/** @type {any} */ row) =>
     row.land_use === "unplanned" ? "未规划" : row.land_use ? landUse(row.land_use, landUses) : "未载明";
-  const [owners, towns, uses, planned] = ["owners", "towns", "land_use", "planned_use"].map((key) => evidence[key] ?? []);
+  // What rounds to no land at all is the rounding of a border, not a use.
+  const [owners, towns, uses, planned] = ["owners", "towns", "land_use", "planned_use"].map((key) =>
+    (evidence[key] ?? []).filter((/** @type {any} */ row) => row.area_m2 >= LEAST_M2));
   return html`
     <${Folded} title="权利人" rows=${owners} name=${(/** @type {any} */ row) => row.holder ?? "未载明"}
       more=${(/** @type {any} */ row) => `${number(row.parcels)} 宗`} />
