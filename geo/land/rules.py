@@ -134,7 +134,9 @@ def eligible_by(rules: RuleSet, text: str) -> RuleSet:
         The expression asks for what is not there, or cannot be read; the message names the field and the mend.
     """
     parse_filter(text, ELIGIBILITY)
-    return rules.model_copy(update={"eligible": Eligible(filter=text)})
+    # Another condition is another set: two runs that differ in it must not look alike.
+    mark = hashlib.sha256(f"{rules.sha256}\n{text}".encode()).hexdigest()
+    return rules.model_copy(update={"eligible": Eligible(filter=text), "sha256": mark})
 
 
 def rules_of_run(parameters: dict[str, Any]) -> RuleSet:

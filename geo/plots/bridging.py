@@ -43,8 +43,8 @@ class Gaps:
         chosen = joined[self.pair]
         pair, side, height = self.pair[chosen], self.side[chosen], self.height[chosen]
         limit = np.full(len(pair), reach_m + LENGTH_SLACK_M)
-        if self.reaches.road_gap_m is not None and reach_m > self.reaches.tolerance_m:
-            limit[self.over_road[chosen]] = self.reaches.road_gap_m + LENGTH_SLACK_M
+        if self.reaches.road_reach_m is not None and reach_m > self.reaches.tolerance_m:
+            limit[self.over_road[chosen]] = self.reaches.road_reach_m + LENGTH_SLACK_M
         start, end = _part_within(height, limit)
         some = end > start
         pair, side, start, end = pair[some], side[some], start[some, None], end[some, None]
@@ -97,6 +97,8 @@ def gaps_between(
     height = np.concatenate([np.empty((0, 2)), *(part.height for part in found)])
     over_road = np.concatenate([np.empty(0, dtype=bool), *(part.over_road for part in found)])
     wide = height.max(axis=1, initial=0.0) > reaches.tolerance_m
+    # Along a side that leads away the rounding of a corner sees a hair of whatever lies behind: no ground.
+    wide &= np.hypot(quad[:, 2] - quad[:, 0], quad[:, 3] - quad[:, 1]) > LENGTH_SLACK_M
     ends, quad, height, over_road = ends[wide], quad[wide], height[wide], over_road[wide]
     key = relation.pairs[:, 0] * relation.piece_count + relation.pairs[:, 1]
     pair = np.searchsorted(

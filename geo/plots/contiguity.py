@@ -52,6 +52,11 @@ class Reaches:
         return np.array(sorted({EXACT_M, self.tolerance_m, *wanted}))
 
     @property
+    def road_reach_m(self) -> float | None:
+        """Reach across roads that may be bridged; what touches touches whatever is drawn over it."""
+        return None if self.road_gap_m is None else max(self.road_gap_m, self.tolerance_m)
+
+    @property
     def reach_m(self) -> float:
         """Reach of the gap that decides."""
         return max(self.gap_m, self.tolerance_m)
@@ -208,7 +213,7 @@ class _Look:
         reaches = self.reaches
         found = views_of(
             job.borders, len(job.rows), len(job.wall_rows), box, reaches.levels_m, reaches.reach_m,
-            reaches.road_gap_m, reaches.tolerance_m, stretches=self.stretches,
+            reaches.road_reach_m, reaches.tolerance_m, stretches=self.stretches,
         )  # fmt: skip
         return found, job.rows, job.wall_rows
 

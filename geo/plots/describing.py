@@ -18,6 +18,7 @@ from geo.plots.facing import LENGTH_SLACK_M
 from geo.plots.forming import Formed
 from geo.plots.rectangle import inscribed_rectangles
 from geo.plots.search import Found
+from geo.plots.walls import not_crossed
 from geo.plots.why_not import WhyNot, why_not_larger
 
 Geometries = NDArray[np.object_]
@@ -179,7 +180,8 @@ def _bridges(found: Found, outlines: Geometries) -> list[list[dict[str, Any]]]:
     gap, facing, shared = relation.gap_m(rules.reach_m), relation.facing_m(rules.reach_m), relation.shared_m
     wide = scene.joined & (gap > rules.tolerance_m)
     pair, ground = found.gaps.bridges(wide, rules.reach_m)
-    between = land_between(pair, ground, scene.others, found.barriers)
+    crossed = None if found.barriers is None else found.barriers[~not_crossed(found.barriers, rules)]
+    between = land_between(pair, ground, scene.others, crossed)
     parcel_id = scene.eligible["parcel_id"].to_numpy(dtype=object)[pieces.parcel]
     own = np.zeros(relation.piece_count, dtype=bool)
     candidates = np.flatnonzero(wide)

@@ -46,12 +46,12 @@ def cells_of(
         return 0
     first = int(max(y0, 0.0))
     last = min(int(y1), ny - 1)
-    slope = (x1 - x0) / (y1 - y0) if last > first else 0.0
+    slope = (x1 - x0) / (y1 - y0) if y1 > y0 else 0.0
     count = 0
     for row in range(first, last + 1):
         # The part of the edge in this row of cells, a hair wider so that rounding loses no cell.
-        a = x0 if y0 >= row or last == first else x0 + (row - y0) * slope
-        b = x1 if y1 <= row + 1 or last == first else x0 + (row + 1 - y0) * slope
+        a = x0 if y0 >= row else x0 + (row - y0) * slope
+        b = x1 if y1 <= row + 1 else x0 + (row + 1 - y0) * slope
         if a > b:
             a, b = b, a
         if b < -hair or a >= nx:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from geo.layers.words import WORDS
 from geo.plots.contiguity import Relation
 from geo.plots.exclusion import Pieces
+from geo.plots.facing import LENGTH_SLACK_M
+from geo.plots.ground import barrier_ground
 from geo.plots.parameters import PlotRules
 
 Geometries = NDArray[np.object_]
@@ -44,14 +46,22 @@ def land_between(
         return {}
     if others is not None:
         row, parcel = shapely.STRtree(np.asarray(others.geometry.array)).query(bridge, predicate="intersects")
-        overlap = shapely.area(shapely.intersection(bridge[row], np.asarray(others.geometry.array)[parcel])) > 1.0
+        shared = shapely.area(shapely.intersection(bridge[row], np.asarray(others.geometry.array)[parcel]))
+        # Along a winding border a bridge is many small strips: what they cross counts together.
+        _, place = np.unique(np.column_stack([bridge_pair[row], parcel]), axis=0, return_inverse=True)
+        overlap = np.bincount(place.ravel(), shared, minlength=1)[place.ravel()] > 1.0
         identity, use, holder = (others[name].to_numpy(dtype=object) for name in ("parcel_id", "land_use", "holder"))
         for pair, index in zip(bridge_pair[row[overlap]], parcel[overlap], strict=True):
             found.setdefault(int(pair), {})[str(identity[index])] = {
                 "parcel_id": identity[index], "land_use": _none(use[index]), "holder": _none(holder[index]),
             }  # fmt: skip
     if barriers is not None:
-        row, barrier = shapely.STRtree(np.asarray(barriers.geometry.array)).query(bridge, predicate="intersects")
+        ground = barrier_ground(barriers)
+        row, barrier = shapely.STRtree(ground).query(bridge, predicate="intersects")
+        met = shapely.intersection(bridge[row], ground[barrier])
+        # What only touches a bridge does not lie in it.
+        real = np.where(shapely.get_dimensions(ground[barrier]) == 2, shapely.area(met), shapely.length(met)) > 1e-3
+        row, barrier = row[real], barrier[real]
         kind, name, width = (barriers[column].to_numpy(dtype=object) for column in ("kind", "name", "width_m"))
         for pair, index in zip(bridge_pair[row], barrier, strict=True):
             found.setdefault(int(pair), {})[f"barrier {index}"] = {
@@ -64,9 +74,12 @@ def blocked_pairs(relation: Relation, joined: NDArray[np.bool_], rules: PlotRule
     """Pairs that a barrier keeps apart along the frontage: ``pair``, ``kind``, ``name``, ``blocked_m``."""
     pair, kind, name, metres = relation.blockers(rules.reach_m)
     table = pd.DataFrame({"pair": pair, "kind": kind, "name": name, "blocked_m": metres})
-    table = table[~joined[pair] & (metres >= rules.frontage_m)]
-    # Both directions see the same barrier; the longer view says how much it blocks.
-    return table.sort_values(["pair", "blocked_m"], ascending=[True, False]).drop_duplicates(["pair", "kind", "name"])
+    # A long barrier is several walls; what they block of one view belongs together.
+    table = table.groupby(["pair", "kind", "name"], dropna=False, sort=False)["blocked_m"].sum().reset_index()
+    table = table[
+        ~joined[table["pair"].to_numpy(dtype=np.int64)] & (table["blocked_m"] >= rules.frontage_m - LENGTH_SLACK_M)
+    ]
+    return table.sort_values(["pair", "blocked_m"], ascending=[True, False], kind="stable")
 
 
 def separations(

@@ -277,7 +277,7 @@ def _outline(grounds: Geometries, bridges: Geometries, tolerance_m: float) -> sh
 
 
 def _without_pinholes(polygons: Geometries) -> Geometries:
-    """Polygons without the holes that strips leave between them: thousands of these made the width test take minutes."""
+    """Polygons without the holes that strips leave between them; thousands of these make the width test slow."""
     rings, owner = shapely.get_rings(polygons, return_index=True)
     shell = np.r_[True, owner[1:] != owner[:-1]] if len(owner) else np.empty(0, dtype=bool)
     kept = shell | (shapely.area(shapely.polygons(rings)) > PINHOLE_M2)

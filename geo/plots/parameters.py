@@ -67,7 +67,7 @@ class PlotRules:
             "road_width_limit_m": (0, 200),
             "road_gap_m": (0, 100),
             "slope_limit_pct": (0, 1000),
-            "near_m": (0, 1000),
+            "near_m": (1, 1000),
             "road_near_m": (0, 1000),
         }
         for name, (low, high) in limits.items():

@@ -31,7 +31,8 @@ def groups_within(polygons: Geometries, gap_m: float, *, tile_vertices: int = TI
 
     Parameters
     ----------
-    polygons : (n,) polygons or multipolygons in a metric system; they may overlap and contain each other
+    polygons : (n,) polygons or multipolygons in a metric system; they may overlap, and single polygons may lie inside
+        others (of a multipolygon only the first part is looked for inside others)
     gap_m : float, metres between neighbours, 0 for touching
     tile_vertices : int, vertices in a tile; the result does not depend on it
 

@@ -158,7 +158,7 @@ def fits(
         box = np.array([-hw, hw, -hh, hh])
         if verdict == search.YES and _lies_inside(outline, _corners(outline, (x, y, angle), box, HAIR_M)):
             corners = _corners(outline, (x, y, angle), box)
-            return Fit(True, corners, float(np.degrees(angle) % 180), "placement", tolerance_m, tested)
+            return Fit(True, corners, float(np.degrees(angle) % 180 % 180), "placement", tolerance_m, tested)
         if verdict != search.NO:
             proof = "limit" if verdict == search.LIMIT else "tolerance"
     return Fit(False if proof in ("area", "angles") else None, None, None, proof, tolerance_m, tested)
@@ -212,7 +212,7 @@ def _long_side_first(outline: _Outline, pose: Floats, box: Floats) -> Rectangle:
     if box[1] - box[0] < box[3] - box[2]:  # turned by a right angle: u' = v and v' = -u
         pose, box = pose + np.array([0.0, 0.0, np.pi / 2]), np.array([box[2], box[3], -box[1], -box[0]])
     length, width = float(box[1] - box[0]), float(box[3] - box[2])
-    angle = float(np.degrees(pose[2]) % 180)
+    angle = float(np.degrees(pose[2]) % 180 % 180)
     return Rectangle(_corners(outline, pose, box), length, width, angle, length * width, 0.0, 0)
 
 

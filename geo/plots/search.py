@@ -8,10 +8,12 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from geo import crs
+from geo.layers.land_use_codes import land_and_sea_codes
 from geo.plots.bridging import Gaps, gaps_between
 from geo.plots.contiguity import Reaches, Relation, relate
 from geo.plots.exclusion import Pieces, Walls, cut, subdivide, subtract
@@ -165,7 +167,8 @@ def _with_forbidden_bridges(pieces: Pieces, others: gpd.GeoDataFrame | None, rul
     """Parcels that a bridge may not cross, added to the walls; where they overlap a piece the piece has the land."""
     if rules.bridge_over == "any" or others is None:
         return pieces.walls
-    use = others["land_use"].fillna("").astype(str)
+    # Codes of any edition as those of 用地用海: 1001 is industry there and a railway in 三调.
+    use = pd.Series(land_and_sea_codes(others), index=others.index, dtype=object).fillna("").astype(str)
     allowed = use.str.startswith(rules.bridge_over) if isinstance(rules.bridge_over, tuple) else use.eq("\0")
     blocked = others[~allowed]
     ground, _ = subtract(np.asarray(blocked.geometry.array), pieces.geometry)

@@ -47,11 +47,17 @@ def walls_of(barriers: gpd.GeoDataFrame | None, rules: PlotRules) -> tuple[Walls
     """
     if barriers is None or barriers.empty:
         return no_walls(), ()
+    unknown = (barriers["kind"].to_numpy(dtype=object) == "local_road") & np.isnan(widths_m(barriers))
+    return _as_walls(barriers, not_crossed(barriers, rules)), tuple(
+        barriers["barrier_id"].to_numpy(dtype=object)[unknown]
+    )
+
+
+def not_crossed(barriers: gpd.GeoDataFrame, rules: PlotRules) -> Flags:
+    """(b,) which barriers a bridge may not cross; a local road of unknown width is one of them."""
     width, kind = widths_m(barriers), barriers["kind"].to_numpy(dtype=object)
     local = kind == "local_road"
-    unknown = local & np.isnan(width)
-    never = np.isin(kind, NEVER_CROSSED) | (local & (width > rules.road_width_limit_m)) | unknown
-    return _as_walls(barriers, never), tuple(barriers["barrier_id"].to_numpy(dtype=object)[unknown])
+    return np.isin(kind, NEVER_CROSSED) | (local & ~(width <= rules.road_width_limit_m))
 
 
 def bridgeable_roads(barriers: gpd.GeoDataFrame | None, rules: PlotRules) -> Walls:

@@ -10,6 +10,7 @@ import shapely
 from pandas.testing import assert_frame_equal
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from shapely import affinity
 from shapely.geometry import LineString, MultiPolygon, Point, box
 
 from geo.plots.borders import tiles_of
@@ -137,3 +138,19 @@ def test_groups_of_land_that_lies_in_other_land() -> None:
 def test_groups_are_numbered_by_their_first_member() -> None:
     layer = np.array([box(0, 0, 1, 1), box(50, 0, 51, 1), box(1.5, 0, 2, 1), box(51.5, 0, 52, 1)], dtype=object)
     assert groups_within(layer, 1.0).tolist() == [0, 1, 0, 1]
+
+
+def test_a_slanted_strip_through_several_tiles_joins_nothing_far_from_it() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        at = rng.uniform(0, 600, (14, 2))
+        turn = rng.uniform(0, 180, 14)
+        long = rng.uniform(5, 300, 14)
+        layer = np.array(
+            [
+                affinity.rotate(box(x, y, x + metres, y + 9), angle)
+                for (x, y), angle, metres in zip(at, turn, long, strict=True)
+            ],
+            dtype=object,
+        )
+        assert partition(groups_within(layer, 20.0, tile_vertices=12)) == partition(by_pairs(layer, 20.0))
