@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,9 @@ class Small(NamedTuple):
             async with httpx.AsyncClient(transport=inner, base_url="http://127.0.0.1") as client:
                 return await client.get(address, params=asked)
 
-        return asyncio.run(answered())
+        # In a thread of its own: a browser test before this one may have left a loop in this thread.
+        with ThreadPoolExecutor(1) as own:
+            return own.submit(asyncio.run, answered()).result()
 
 
 @pytest.fixture(scope="module")
