@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -116,12 +117,23 @@ class Relation:
         graph = coo_array((np.ones(len(first)), (first, second)), shape=(self.piece_count, self.piece_count))
         return connected_components(graph, directed=False)[1].astype(np.int64)
 
-    def blockers(self, reach_m: float) -> tuple[Ints, NDArray[np.object_], NDArray[np.object_], Floats]:
-        """Per pair and barrier: pair row, the barrier's kind and name, blocked metres; for the gap that decides."""
+    def blockers(self, reach_m: float) -> pd.DataFrame:
+        """``pair`` row, ``kind`` and ``name`` of a barrier, and ``blocked_m``; for the gap that decides.
+
+        A long barrier is several walls; what they block of one view belongs together.
+        """
         if reach_m != self.reach_m:
             raise KeyError(f"what blocks is known within {self.reach_m} m, not {reach_m} m")
         wall = self.blocked[:, 1]
-        return self.blocked[:, 0], self.wall_kind[wall], self.wall_name[wall], self.blocked_m
+        table = pd.DataFrame(
+            {
+                "pair": self.blocked[:, 0],
+                "kind": self.wall_kind[wall],
+                "name": self.wall_name[wall],
+                "blocked_m": self.blocked_m,
+            }
+        )
+        return table.groupby(["pair", "kind", "name"], dropna=False, sort=False)["blocked_m"].sum().reset_index()
 
 
 def relate(

@@ -72,10 +72,7 @@ def land_between(
 
 def blocked_pairs(relation: Relation, joined: NDArray[np.bool_], rules: PlotRules) -> pd.DataFrame:
     """Pairs that a barrier keeps apart along the frontage: ``pair``, ``kind``, ``name``, ``blocked_m``."""
-    pair, kind, name, metres = relation.blockers(rules.reach_m)
-    table = pd.DataFrame({"pair": pair, "kind": kind, "name": name, "blocked_m": metres})
-    # A long barrier is several walls; what they block of one view belongs together.
-    table = table.groupby(["pair", "kind", "name"], dropna=False, sort=False)["blocked_m"].sum().reset_index()
+    table = relation.blockers(rules.reach_m)
     table = table[
         ~joined[table["pair"].to_numpy(dtype=np.int64)] & (table["blocked_m"] >= rules.frontage_m - LENGTH_SLACK_M)
     ]

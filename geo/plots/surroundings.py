@@ -171,10 +171,8 @@ def _facts(scene: Scene, group: Ints) -> pd.DataFrame:
     relation, reach_m = scene.relation, scene.rules.reach_m
     label = relation.components(scene.joined)
     apart = label[relation.pairs[:, 0]] != label[relation.pairs[:, 1]]
-    pair, kind, name, metres = relation.blockers(reach_m)
-    blocked = pd.DataFrame({"pair": pair, "kind": kind, "name": name, "blocked_m": metres})[apart[pair]]
-    # A long barrier is several walls; what they block of one view belongs together.
-    blocked = blocked.groupby(["pair", "kind", "name"], dropna=False, sort=False)["blocked_m"].sum().reset_index()
+    blocked = relation.blockers(reach_m)
+    blocked = blocked[apart[blocked["pair"].to_numpy(dtype=np.int64)]]
     chief = blocked.sort_values("blocked_m", ascending=False, kind="stable").drop_duplicates("pair")
     rows = np.flatnonzero(apart)
     table = pd.DataFrame(
