@@ -55,6 +55,13 @@ class NotFound(LianpianError):
     exit_code = 1
 
 
+class Gone(NotFound):
+    """Something that was there and is kept no longer."""
+
+    kind = "gone"
+    status = 410
+
+
 class StoreUnreachable(LianpianError):
     """The store does not answer, or another process holds it for longer than the stated time."""
 

@@ -4,7 +4,7 @@
 """
 
 # The commands register themselves with the application when they are imported, in the order in which help lists them.
-from api.cli import service, layers, analysis, fit, findings, ledger, rules  # isort: skip
+from api.cli import service, layers, analysis, fit, findings, ledger, rules, tiles  # isort: skip
 from api.cli.program import main
 
-__all__ = ["analysis", "findings", "fit", "layers", "ledger", "main", "rules", "service"]
+__all__ = ["analysis", "findings", "fit", "layers", "ledger", "main", "rules", "service", "tiles"]

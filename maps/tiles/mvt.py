@@ -1,103 +1,143 @@
-"""One vector tile from the features of a box: moved to tile coordinates, clipped, rounded on whole arrays, encoded.
-
-The encoder is the mapbox-vector-tile library; this file is the seam behind which another can take its place.
-"""
+"""The encoder: drawn features and their attributes as one layer of a Mapbox Vector Tile 2.1, compiled."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
-import geopandas as gpd
-import mapbox_vector_tile
+import numba
 import numpy as np
-import pandas as pd
-import shapely
 from numpy.typing import NDArray
 
-EXTENT = 4096
-BUFFER = 64
-MAX_ZOOM = 22
+from maps.tiles.matrices import EXTENT
+from maps.tiles.rings import Whole
+from maps.tiles.varints import Bytes, put, size_of, varint
+
+Ints = NDArray[np.int64]
 
 
-def tile_bounds(z: int, x: int, y: int, buffer: int = BUFFER) -> tuple[float, float, float, float]:
-    """West, south, east, north in degrees of a WebMercatorQuad tile with ``buffer`` tile units around it.
-
-    CGCS2000 and WGS 84 differ by centimetres; tiles take the one for the other, as the national tile service does.
-    """
-    margin = buffer / EXTENT
-    size = 2**z
-
-    def lon(column: float) -> float:
-        return column / size * 360 - 180
-
-    def lat(row: float) -> float:
-        return math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * row / size))))
-
-    return lon(x - margin), lat(y + 1 + margin), lon(x + 1 + margin), lat(y - margin)
-
-
-def _to_tile(geometries: NDArray[np.object_], z: int, x: int, y: int) -> NDArray[np.object_]:
-    size = 2**z
-
-    def forward(lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
-        column = (lonlat[:, 0] + 180) / 360 * size
-        row = (1 - np.arcsinh(np.tan(np.radians(lonlat[:, 1]))) / np.pi) / 2 * size
-        return np.column_stack([(column - x) * EXTENT, (row - y) * EXTENT])
-
-    return shapely.transform(geometries, forward)
-
-
-def encode_tile(
-    frame: gpd.GeoDataFrame, layer: str, key: str, columns: tuple[str, ...], z: int, x: int, y: int
-) -> bytes:
-    """An MVT 2 tile with one layer; empty bytes where nothing falls into it.
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def write_features(
+    commands: Bytes,
+    bounds: Ints,
+    mended: Bytes,
+    mended_bounds: Ints,
+    mended_place: Ints,
+    features: Ints,
+    kinds: Bytes,
+    rows: NDArray[np.int32],
+    ids: NDArray[np.uint64],
+    codes: NDArray[np.int32],
+    columns: Ints,
+    values: Whole,
+) -> tuple[Bytes, NDArray[np.int32], Whole]:
+    """Feature messages of a layer, the values they use in the order of first use, and how many features there are.
 
     Parameters
     ----------
-    frame : features of the buffered box, EPSG:4490
-    layer : name of the layer in the tile
-    key : column that identifies a feature; the feature id is its row hash, stable over tiles
-    columns : attribute columns to carry; nulls are left out
+    commands, bounds : as ``draw`` gives them
+    mended, mended_bounds, mended_place : commands of mended polygons, and their place among ``features``, ascending
+    features : (n,) features of the level
+    kinds, rows : (f,) kind and attribute row of each feature of the level
+    ids, codes : (r,) ids and (c, r) values of all attribute rows; -1 where there is none
+    columns : (k,) columns that are written, in order; their place is their key
+    values : how many values there are at most in ``codes``
     """
-    if frame.empty:
-        return b""
-    shapes = _to_tile(np.asarray(frame.geometry.array), z, x, y)
-    shapes = shapely.clip_by_rect(shapes, -BUFFER, -BUFFER, EXTENT + BUFFER, EXTENT + BUFFER)
-    areal = shapely.get_dimensions(np.asarray(frame.geometry.array)) == 2
-    # Rounding to the grid keeps polygons valid ("pointwise" would not); what collapses below a pixel is dropped.
-    shapes = shapely.set_precision(shapes, 1.0)
-    shapes[areal] = shapely.orient_polygons(shapes[areal])
-    keep = ~(shapely.is_empty(shapes) | shapely.is_missing(shapes))
-    keep &= ~areal | (shapely.get_dimensions(shapes) == 2)
-    if not keep.any():
-        return b""
-    rows = np.flatnonzero(keep)
-    ids = pd.util.hash_array(frame[key].to_numpy(dtype=object)[rows]) >> np.uint64(11)  # exact in a double
-    records = _properties(frame.iloc[rows], columns)
-    features = [
-        {"geometry": shape, "properties": properties, "id": int(identity)}
-        for shape, properties, identity in zip(shapes[rows], records, ids, strict=True)
-    ]
-    encoded: bytes = mapbox_vector_tile.encode(
-        [{"name": layer, "features": features}],
-        default_options={"y_coord_down": True, "extents": EXTENT, "check_winding_order": False},
-    )
-    return encoded
+    number = features.shape[0]
+    width = columns.shape[0]
+    slots = 16
+    while slots < 2 * min(number * width, values) + 2:
+        slots *= 2
+    table_value = np.full(slots, -1, dtype=np.int32)
+    table_place = np.empty(slots, dtype=np.int32)
+    used_values = np.empty(slots, dtype=np.int32)
+    distinct = 0
+    tags = np.empty(2 * width, dtype=np.int64)
+    out = np.empty(commands.shape[0] + mended.shape[0] + number * (40 + 8 * width) + 64, dtype=np.uint8)
+    at = 0
+    written = 0
+    next_mended = 0
+    for k in range(number):
+        begin, end = bounds[k], bounds[k + 1]
+        repaired = False
+        if next_mended < mended_place.shape[0] and mended_place[next_mended] == k:
+            begin, end = mended_bounds[next_mended], mended_bounds[next_mended + 1]
+            repaired = True
+            next_mended += 1
+        if end == begin:
+            continue
+        row = rows[features[k]]
+        count = 0
+        tag_bytes = 0
+        for c in range(width):
+            code = codes[columns[c], row]
+            if code < 0:
+                continue
+            slot = (np.int64(code) * 2654435761) & (slots - 1)
+            while table_value[slot] != code and table_value[slot] != -1:
+                slot = (slot + 1) & (slots - 1)
+            if table_value[slot] == -1:
+                table_value[slot] = code
+                table_place[slot] = distinct
+                used_values[distinct] = code
+                distinct += 1
+            place = np.int64(table_place[slot])
+            tags[count], tags[count + 1] = c, place
+            tag_bytes += size_of(c) + size_of(place)
+            count += 2
+        identity = np.int64(ids[row])
+        length = 1 + size_of(identity) + 2 + 1 + size_of(end - begin) + end - begin
+        if count > 0:
+            length += 1 + size_of(tag_bytes) + tag_bytes
+        out[at] = 0x12  # Layer.features
+        at = put(out, at + 1, length)
+        out[at] = 0x08  # Feature.id
+        at = put(out, at + 1, identity)
+        if count > 0:
+            out[at] = 0x12  # Feature.tags
+            at = put(out, at + 1, tag_bytes)
+            for t in range(count):
+                at = put(out, at, tags[t])
+        out[at], out[at + 1] = 0x18, kinds[features[k]]  # Feature.type
+        out[at + 2] = 0x22  # Feature.geometry
+        at = put(out, at + 3, end - begin)
+        if repaired:
+            out[at : at + end - begin] = mended[begin:end]
+        else:
+            out[at : at + end - begin] = commands[begin:end]
+        at += end - begin
+        written += 1
+    return out[:at], used_values[:distinct], written
 
 
-def _properties(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    table = frame[list(columns)]
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {name: _plain(value) for name, value in record.items() if value is not None}
-        for record in plain.to_dict("records")
-    ]
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def gather(flat: Bytes, start: Ints, wanted: NDArray[np.int32]) -> Bytes:
+    """The messages ``wanted`` out of messages that lie one behind the other."""
+    total = 0
+    for k in range(wanted.shape[0]):
+        total += start[wanted[k] + 1] - start[wanted[k]]
+    out = np.empty(total, dtype=np.uint8)
+    at = 0
+    for k in range(wanted.shape[0]):
+        begin, end = start[wanted[k]], start[wanted[k] + 1]
+        out[at : at + end - begin] = flat[begin:end]
+        at += end - begin
+    return out
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, (float, np.floating)):
-        return round(float(value), 2)
-    if isinstance(value, np.generic):
-        return value.item()
-    return value if isinstance(value, (str, int, bool)) else str(value)
+@numba.njit(cache=True, error_model="numpy", nogil=True)
+def vertex_count(ring_start: Ints, feature_start: Ints, features: Ints) -> Whole:
+    """How many vertices features have together."""
+    total = 0
+    for k in range(features.shape[0]):
+        total += ring_start[feature_start[features[k] + 1]] - ring_start[feature_start[features[k]]]
+    return total
+
+
+def layer_message(name: bytes, keys: bytes, features: bytes, values: bytes) -> bytes:
+    """A layer of a tile, with its field header, from its parts (each with theirs)."""
+    body = b"".join((b"\x78\x02\x0a", varint(len(name)), name, features, keys, values, b"\x28", varint(EXTENT)))
+    return b"\x1a" + varint(len(body)) + body
+
+
+def key_messages(names: list[str]) -> bytes:
+    """The keys of a layer, each with its field header."""
+    encoded = [name.encode() for name in names]
+    return b"".join(b"\x1a" + varint(len(name)) + name for name in encoded)
