@@ -18,5 +18,5 @@ USER lianpian
 ENV LIANPIAN_HOST=0.0.0.0 LIANPIAN_PORT=8000
 EXPOSE 8000
 HEALTHCHECK --start-period=30s --interval=30s --timeout=5s \
-    CMD [".venv/bin/python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/', timeout=4)"]
+    CMD [".venv/bin/python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
 CMD [".venv/bin/lianpian", "serve"]

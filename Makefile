@@ -7,6 +7,7 @@ PYTHON ?= python3
 DEMO_FLAGS ?=
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
+SERVING_FLAGS ?=
 PIP = .venv/bin/python -m pip --disable-pip-version-check
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
@@ -51,12 +52,13 @@ lint: .venv/.dev  ## style and types
 	.venv/bin/mypy
 
 .PHONY: bench
-bench: system .venv/.dev  ## measurements beside peers, too slow for every test run (BENCH_FLAGS="20000 100000")
+bench: system .venv/.dev  ## measurements beside peers, too slow for every test run (BENCH_FLAGS="20000 100000" SERVING_FLAGS="--zooms 14-16")
 	.venv/bin/python tests/bench/main_job.py $(BENCH_FLAGS)
 	.venv/bin/python -m tests.bench.land $(BENCH_FLAGS)
 	.venv/bin/python -m tests.bench.contiguity $(BENCH_FLAGS)
 	.venv/bin/python -m tests.bench.exclusion
 	.venv/bin/python -m tests.bench.shape
+	.venv/bin/python -m tests.bench.serving $(SERVING_FLAGS)
 
 .PHONY: system
 system:

@@ -88,6 +88,8 @@ setup_system() {
     # Playwright's driver is a Node that links to it.
     /sbin/ldconfig -p | grep -q 'libatomic\.so\.1' || missing="$missing libatomic1"
     postgis_there || missing="$missing postgresql-postgis"
+    # QGIS belongs to the system's Python.
+    /usr/bin/python3 -c 'import qgis.core' 2>/dev/null || missing="$missing python3-qgis"
     if ! has chromium && ! has chromium-browser && ! has google-chrome; then
         # Ubuntu's packages of that name are stubs that fetch a snap.
         if grep -qs '^ID=ubuntu' /etc/os-release; then no_browser=yes; else missing="$missing chromium"; fi

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -10,16 +9,24 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from geo.errors import LianpianError
 
-_log = logging.getLogger("lianpian")
 MEDIA_TYPE = "application/problem+json"
+_RETRY_AFTER_S = 5  # a store that does not answer, a job that is running
 
+_HTTP_KIND = {
+    404: "not-found",
+    405: "method-not-allowed",
+    408: "timeout",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
 _HTTP_DETAIL = {
     404: "没有这个地址",
     405: "不支持这种请求方法",
+    408: "请求内容发送得太慢",
     413: "请求内容过大",
     415: "请求内容应为 application/octet-stream",
 }
@@ -73,33 +80,16 @@ def problem(
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
 
 
-class Failures:
-    """Middleware that turns what nobody expected into a problem; inside ``Headers``, so that it carries them too.
+def failure(scope: Scope) -> JSONResponse:
+    """What the caller hears of an error that nobody expected; its cause is in the log under the request id."""
+    return problem(Request(scope), 500, "failure", "服务内部错误，请把请求编号告诉管理员")
 
-    The cause goes to the log under the request id, never to the caller.
-    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; only HTTP is touched."""
-        begun = False
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = begun or message["type"] == "http.response.start"
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched)
-        except Exception as error:
-            if scope["type"] != "http" or begun:
-                raise
-            request = Request(scope)
-            _log.error("request %s failed", getattr(request.state, "request_id", ""), exc_info=error)
-            answer = problem(request, 500, "failure", "服务内部错误，请把请求编号告诉管理员")
-            await answer(scope, receive, send)
+def busy(scope: Scope, retry_after_s: int) -> JSONResponse:
+    """What the caller hears where every place and the queue are taken."""
+    told = problem(Request(scope), 503, "busy", "请求过多，服务暂时应接不暇", remedy=f"请在 {retry_after_s} 秒后再试")
+    told.headers["Retry-After"] = str(retry_after_s)
+    return told
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -107,7 +97,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(LianpianError)
     async def ours(request: Request, error: LianpianError) -> JSONResponse:
-        return problem(request, error.status, error.kind, error.detail, where=error.where, remedy=error.remedy)
+        told = problem(request, error.status, error.kind, error.detail, where=error.where, remedy=error.remedy)
+        if error.status == 503:
+            told.headers["Retry-After"] = str(_RETRY_AFTER_S)
+        return told
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -122,9 +115,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        kind = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media-type"}.get(
-            error.status_code, "http"
-        )
+        kind = _HTTP_KIND.get(error.status_code, "http")
         told = problem(request, error.status_code, kind, _HTTP_DETAIL.get(error.status_code, str(error.detail)))
         told.headers.update(error.headers or {})
         return told

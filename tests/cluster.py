@@ -73,8 +73,11 @@ def _programs() -> Path:
 
 
 @contextmanager
-def private_cluster() -> Iterator[Cluster]:
-    """A private PostGIS server on a unix socket in a temporary folder, stopped at the end."""
+def private_cluster(*further: str) -> Iterator[Cluster]:
+    """A private PostGIS server on a unix socket in a temporary folder, stopped at the end.
+
+    ``further`` settings as ``name=value``.
+    """
     # /tmp and a short name: the path of a unix socket may have about 100 characters.
     home = Path(tempfile.mkdtemp(prefix="lianpian-pg-", dir="/tmp"))
     account = None
@@ -90,7 +93,7 @@ def private_cluster() -> Iterator[Cluster]:
     settings = (
         f"-c listen_addresses='' -c unix_socket_directories={home} -c fsync=off -c synchronous_commit=off "
         "-c full_page_writes=off -c max_connections=60 -c shared_buffers=64MB -c autovacuum=off"
-    )
+    ) + "".join(f" -c {setting}" for setting in further)
     try:
         cluster.run("initdb", "-D", data, "-E", "UTF8", "--locale=C.UTF-8", "-A", "trust", "-U", "lianpian", "-N")
         cluster.run("pg_ctl", "-D", data, "-o", settings, "-l", str(home / "log"), "-w", "-t", "60", "start")

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,15 +99,13 @@ def analysed(request: pytest.FixtureRequest) -> Analysed:
     return found
 
 
-@pytest.fixture(scope="session")
-def served_district(analysed_geopackage: Analysed) -> Iterator[Served]:
-    """The service over the embedded store, on a free port of this machine."""
+@contextmanager
+def served(analysed: Analysed) -> Iterator[Served]:
+    """The service over an analysed store, on a free port of this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    config = uvicorn.Config(
-        create_app(analysed_geopackage.store), "127.0.0.1", port, log_level="warning", lifespan="off"
-    )
+    config = uvicorn.Config(create_app(analysed.store), "127.0.0.1", port, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -114,6 +113,13 @@ def served_district(analysed_geopackage: Analysed) -> Iterator[Served]:
     while not server.started:
         assert time.monotonic() < deadline, "the service did not start"
         time.sleep(0.05)
-    yield Served(f"http://127.0.0.1:{port}", analysed_geopackage.store, analysed_geopackage.truth)
+    yield Served(f"http://127.0.0.1:{port}", analysed.store, analysed.truth)
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def served_district(analysed_geopackage: Analysed) -> Iterator[Served]:
+    """The service over the embedded store."""
+    with served(analysed_geopackage) as running:
+        yield running

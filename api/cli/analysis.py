@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.cli.program import JsonOption, StoreOption, app, log, opened, print_json, settings, steps
+from api.cli.program import JsonOption, PublishOption, StoreOption, app, log, opened, print_json, settings, steps
+from api.publication import publish_after_commit
 from geo.errors import InvalidInput, InvalidParameter
 from geo.land.rules import eligible_by, load_rules
 from geo.matching.demand import Demand
@@ -48,6 +49,7 @@ def analyse(
     elevation: Annotated[Path | None, typer.Option(help="高程栅格（GeoTIFF、ASCII），用于扣除陡坡")] = None,
     slope_limit_pct: Annotated[float, typer.Option(help="自然坡度上限（%）")] = 15.0,
     processes: Annotated[int, typer.Option(help="寻找连片地块所用进程数，十万宗以上才合算", min=1, max=64)] = 1,
+    publish: PublishOption = True,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,6 +65,8 @@ def analyse(
         rule_set = eligible_by(rule_set, eligible)
     with opened(store) as kept, steps() as step:
         run = analyse_store(kept, rule_set, day, plot_rules, step, elevation=elevation, processes=processes)
+        if publish:
+            publish_after_commit(kept, settings(store=store), step)
     if as_json:
         print_json(asdict(run))
     else:

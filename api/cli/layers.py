@@ -13,7 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from api.cli.program import JsonOption, StoreOption, app, log, opened, print_json, settings, steps
+from api.cli.program import JsonOption, PublishOption, StoreOption, app, log, opened, print_json, settings, steps
+from api.publication import publish_after_commit
 from geo.errors import InvalidInput, InvalidParameter, StoreUnreachable
 from geo.exporting import Form, Selection, export_layer
 from geo.importing import (
@@ -81,6 +82,7 @@ def import_(
     quarantine: QuarantineOption = None,
     report: ReportOption = None,
     yes: YesOption = False,
+    publish: PublishOption = True,
     store: StoreOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -113,6 +115,8 @@ def import_(
             # Only now: a file that is refused leaves no store behind.
             with opened(store, create=True) as kept:
                 stored = store_loads(kept, prepared, mode, again=again, progress=step)
+                if publish:
+                    publish_after_commit(kept, settings(store=store), step)
     loads = [done.load for done in stored] or [item.load for item in prepared]
     if quarantine is not None:
         _write_quarantine(prepared, quarantine)

@@ -28,6 +28,7 @@ app = typer.Typer(
 log = Console(stderr=True)
 
 StoreOption = Annotated[str | None, typer.Option("--store", help="GeoPackage 路径或 postgresql:// 地址")]
+PublishOption = Annotated[bool, typer.Option("--publish/--no-publish", help="写入后发布瓦片版本")]
 JsonOption = Annotated[bool, typer.Option("--json", help="以 JSON 输出")]
 
 

@@ -1,143 +1,233 @@
-"""OGC API – Features, core: collections and their items as GeoJSON, with bbox, limit and keyset paging."""
+"""OGC API – Features, Parts 1 to 3: collections and their items, what can be asked of them, totals, the nearest.
+
+The addresses are plain routes of the framework below: a page of features is one question to the store, and parsing of
+parameters by declaration would cost more than the question. What they take and give is told in ``api.ogc.description``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any
-from urllib.parse import quote, urlencode
+from collections.abc import Callable
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
 
-from api.dependencies import (
-    BaseUrlDep,
-    BboxDep,
-    FilterDep,
-    FilterLanguageDep,
-    LimitDep,
-    StoreDep,
-    cql2,
-    known_parameters,
-)
-from api.features import feature_collection, one_feature
-from geo.errors import NotFound
-from geo.layers.schema import LAYERS, Layer
-from geo.store.base import Query as LayerQuery
-from geo.store.base import Store
+from api.dependencies import get_base_url, get_jobs, get_settings, get_store
+from api.ogc import description, documents
+from api.ogc.answers import feature_text, nearest_text, page_of, posted_page
+from api.ogc.asking import PAGING, SELECTING, SHOWING, asked, check_text, known_layer, names_of, number_of
+from api.ogc.documents import FORMATS_OF_ITEMS, GEOJSON, HTML, JSON, SCHEMA_JSON, queryables_link
+from api.ogc.files import file_of
+from api.ogc.negotiating import only, wanted_form, wanted_language
+from api.ogc.pages import Pages
+from api.ogc.posting import asked_by, posted, words_of
+from api.ogc.systems import content_crs, known_system
+from api.ogc.totals import totals_document
+from api.routers import tiles
+from geo.errors import InvalidParameter
+from geo.store.nearest import MOST_NEAREST, nearest
 
-router = APIRouter(tags=["图层"])
-GEOJSON = "application/geo+json"
-CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-CONFORMS_TO = [
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-    "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-]
-_ITEM_PARAMETERS = frozenset({"bbox", "limit", "after", "f", "filter", "filter-lang"})
+router = APIRouter()
+OPENAPI_PATHS = description.PATHS
+_FURTHER = (tiles,)  # routers of other standards; what they meet and link to is added to the documents here
+_DOCUMENT_FORMS = {"json": JSON, "html": HTML}
+_FEATURE_FORMS = {"geojson": GEOJSON, "html": HTML}
+_ITEMS = frozenset({*SELECTING, *PAGING, *SHOWING})
+_TOTALS = frozenset({*SELECTING, "by", "sum", "f"})
+_NEAREST = frozenset({*SELECTING, "lon", "lat", "k", "crs", "properties", "f"})
+_VARY = {"Vary": "Accept, Accept-Language"}
 
-
-def landing_page(base_url: str) -> dict[str, Any]:
-    """The landing page for clients that ask for JSON; people get the workbench."""
-    return {
-        "title": "连片",
-        "description": "闲置与低效用地、500 亩以上集中连片工业用地、项目选址",
-        "links": [
-            {"rel": "self", "type": "application/json", "href": f"{base_url}/?f=json"},
-            {
-                "rel": "service-desc",
-                "type": "application/vnd.oai.openapi+json;version=3.1",
-                "href": f"{base_url}/openapi.json",
-            },
-            {"rel": "service-doc", "type": "text/html", "href": f"{base_url}/docs"},
-            {"rel": "conformance", "type": "application/json", "href": f"{base_url}/conformance"},
-            {"rel": "data", "type": "application/json", "href": f"{base_url}/collections"},
-        ],
-    }
+Handler = Callable[[Request], Response]
 
 
-@router.get("/conformance", summary="符合的标准")
-def conformance() -> dict[str, Any]:
-    """The conformance classes that are met."""
-    return {"conformsTo": CONFORMS_TO}
+def _given(request: Request) -> dict[str, str]:
+    given = dict(request.query_params)
+    if len(given) != len(request.query_params.multi_items()):
+        raise InvalidParameter("同一参数给了多次", where="query", remedy="每个参数只给一次，多个值用逗号分隔")
+    return given
 
 
-@router.get("/collections", summary="全部图层")
-def collections(store: StoreDep, base_url: BaseUrlDep) -> dict[str, Any]:
+def _documents(request: Request, document: Any, page: Callable[[Pages, Any], str]) -> Response:
+    """A document as JSON, or the page of it."""
+    if wanted_form(request, _DOCUMENT_FORMS, "json") == "html":
+        return Response(page(Pages(request), document), media_type=HTML, headers=_VARY)
+    return JSONResponse(document, headers=_VARY)
+
+
+def landing_document(request: Request) -> dict[str, Any]:
+    """What the landing page tells."""
+    base_url = get_base_url(request)
+    further = [one for module in _FURTHER if hasattr(module, "links") for one in module.links(base_url)]
+    return documents.landing_page(base_url, further)
+
+
+def landing(request: Request) -> Response:
+    """The landing page of the interface; ``/`` shows the workbench to people."""
+    only(request)
+    return _documents(request, landing_document(request), Pages.landing)
+
+
+def conformance(request: Request) -> Response:
+    """The conformance classes that are met, of all standards."""
+    only(request)
+    classes = [*documents.CONFORMS_TO]
+    for module in _FURTHER:
+        classes += getattr(module, "CONFORMS_TO", ())
+    return _documents(request, documents.conformance(get_base_url(request), classes), Pages.conformance)
+
+
+def _links_of_others(request: Request) -> Callable[[str], list[dict[str, Any]]]:
+    base_url = get_base_url(request)
+
+    def of(layer: str) -> list[dict[str, Any]]:
+        modules = [module for module in _FURTHER if hasattr(module, "collection_links")]
+        return [one for module in modules for one in module.collection_links(layer, base_url)]
+
+    return of
+
+
+def collections(request: Request) -> Response:
     """Every layer of the store."""
-    return {
-        "links": [{"rel": "self", "type": "application/json", "href": f"{base_url}/collections"}],
-        "collections": [_collection(layer, store, base_url) for layer in LAYERS.values()],
-    }
+    only(request)
+    document = documents.collections(get_store(request), get_base_url(request), _links_of_others(request))
+    return _documents(request, document, Pages.collections)
 
 
-@router.get("/collections/{layer}", summary="一个图层")
-def collection(layer: str, store: StoreDep, base_url: BaseUrlDep) -> dict[str, Any]:
-    """One layer: extent, fields with units, links."""
-    kind = _known(layer)
-    fields = [{"name": item.name, "title": item.zh, "type": item.kind, "unit": item.unit} for item in kind.fields]
-    return {**_collection(kind, store, base_url), "fields": fields}
+def collection(request: Request) -> Response:
+    """One layer."""
+    only(request)
+    layer = known_layer(request.path_params["layer"])
+    further = _links_of_others(request)(layer.name)
+    document = documents.collection(layer, get_store(request), get_base_url(request), further)
+    return _documents(request, document, Pages.collection)
 
 
-@router.get("/collections/{layer}/items", summary="图层要素", response_class=Response)
-def items(
-    layer: str, request: Request, store: StoreDep, base_url: BaseUrlDep, bbox: BboxDep, limit: LimitDep = 1000,
-    after: Annotated[str | None, Query(max_length=200, description="上一页最后一条的编号")] = None,
-    f: Annotated[str, Query(pattern="^(json|geojson)$")] = "geojson",
-    filter_text: FilterDep = None, filter_lang: FilterLanguageDep = "cql2-text",
-) -> Response:  # fmt: skip
-    """A page of features in ascending order of their key; ``next`` leads on from the last key."""
-    known_parameters(request, _ITEM_PARAMETERS)
-    kind = _known(layer)
-    wanted = LayerQuery(layer, bbox=bbox, filter=cql2(filter_text, filter_lang, kind))
-    found = store.read(replace(wanted, limit=limit + 1, after=after))
-    page = found.iloc[:limit]
-    here = f"{base_url}/collections/{layer}/items"
-    asked = {name: value for name, value in request.query_params.items() if name != "after"}
-    links = [
-        {"rel": "self", "type": GEOJSON, "href": str(request.url)},
-        {"rel": "collection", "type": "application/json", "href": f"{base_url}/collections/{layer}"},
-    ]
-    if len(found) > limit:
-        following = urlencode({**asked, "after": str(page[kind.key].iloc[-1])})
-        links.append({"rel": "next", "type": GEOJSON, "href": f"{here}?{following}"})
-    body = feature_collection(page, kind.key, numberReturned=len(page), numberMatched=store.count(wanted), links=links)
-    return Response(body, media_type=GEOJSON, headers={"Content-Crs": f"<{CRS84}>"})
+def _schema(what: str) -> Handler:
+    def schema(request: Request) -> Response:
+        only(request)
+        layer = known_layer(request.path_params["layer"])
+        document = documents.schema_of(layer, get_base_url(request), what)
+        if wanted_form(request, _DOCUMENT_FORMS, "json") == "html":
+            return Response(Pages(request).fields(layer, document), media_type=HTML, headers=_VARY)
+        return Response(JSONResponse(document).body, media_type=SCHEMA_JSON, headers=_VARY)
+
+    return schema
 
 
-@router.get("/collections/{layer}/items/{key:path}", summary="一个要素", response_class=Response)
-def item(layer: str, key: str, store: StoreDep, base_url: BaseUrlDep) -> Response:
+async def items(request: Request) -> Response:
+    """A page of features, or all of a selection as a file."""
+    form = wanted_form(request, FORMATS_OF_ITEMS, "geojson")
+    if form in ("geojson", "html"):
+        return await run_in_threadpool(_page, request, form)
+    layer = known_layer(request.path_params["layer"])
+    wanted = asked(layer, _given(request), _ITEMS)
+    store, settings = get_store(request), get_settings(request)
+    return await file_of(store, wanted, form, request, get_jobs(request).exports, settings.organisation)
+
+
+def _page(request: Request, form: str) -> Response:
+    layer = known_layer(request.path_params["layer"])
+    given = _given(request)
+    wanted = asked(layer, given, _ITEMS)
+    language = wanted_language(request) if form == "html" or "lang" in given else "zh"
+    page = page_of(get_store(request), wanted, get_base_url(request), given, form)
+    headers = {"Content-Crs": content_crs(wanted.crs), "Link": queryables_link(get_base_url(request), layer), **_VARY}
+    if form == "html":
+        return Response(Pages(request, language).items(wanted, page), media_type=HTML, headers=headers)
+    return Response(page.text(), media_type=GEOJSON, headers=headers)
+
+
+def item(request: Request) -> Response:
     """One feature by its key."""
-    kind = _known(layer)
-    found = store.read(LayerQuery(layer, equals={kind.key: key}, limit=1))
-    if found.empty:
-        raise NotFound(f"{kind.zh}中没有“{key[:80]}”", where=layer)
-    here = f"{base_url}/collections/{layer}"
-    links = [
-        {"rel": "self", "type": GEOJSON, "href": f"{here}/items/{quote(key, safe='')}"},
-        {"rel": "collection", "type": "application/json", "href": here},
-    ]
-    return Response(
-        one_feature(found, kind.key, links=links), media_type=GEOJSON, headers={"Content-Crs": f"<{CRS84}>"}
-    )
+    only(request, "crs")
+    layer = known_layer(request.path_params["layer"])
+    key = request.path_params["key"]
+    check_text(key, "featureId")
+    form = wanted_form(request, _FEATURE_FORMS, "geojson")
+    crs = known_system(request.query_params["crs"], "crs") if "crs" in request.query_params else None
+    text = feature_text(get_store(request), layer, key, crs, get_base_url(request), form)
+    headers = {"Content-Crs": content_crs(crs), **_VARY}
+    if form == "html":
+        return Response(Pages(request).item(layer, key, text), media_type=HTML, headers=headers)
+    return Response(text, media_type=GEOJSON, headers=headers)
 
 
-def _known(layer: str) -> Layer:
-    if layer not in LAYERS:
-        raise NotFound(f"没有图层“{layer[:40]}”", where="layer", remedy="可用：" + "、".join(LAYERS))
-    return LAYERS[layer]
+async def search(request: Request) -> Response:
+    """A page of features by a posted question."""
+    only(request)
+    layer = known_layer(request.path_params["layer"])
+    body = posted(await request.body())
+
+    def answer() -> Response:
+        wanted = asked_by(layer, body)
+        page = posted_page(get_store(request), wanted, get_base_url(request), body)
+        return Response(page.text(), media_type=GEOJSON, headers={"Content-Crs": content_crs(wanted.crs)})
+
+    return await run_in_threadpool(answer)
 
 
-def _collection(layer: Layer, store: Store, base_url: str) -> dict[str, Any]:
-    here = f"{base_url}/collections/{layer.name}"
-    document: dict[str, Any] = {
-        "id": layer.name,
-        "title": layer.zh,
-        "itemType": "feature",
-        "crs": [CRS84],
-        "links": [
-            {"rel": "self", "type": "application/json", "href": here},
-            {"rel": "items", "type": GEOJSON, "href": f"{here}/items"},
-        ],
-    }
-    bounds = store.bounds(layer.name) if layer.geometry is not None else None
-    if bounds is not None:
-        document["extent"] = {"spatial": {"bbox": [list(bounds)], "crs": CRS84}}
-    return document
+def aggregates(request: Request) -> Response:
+    """Counts and sums of a selection by fields."""
+    layer = known_layer(request.path_params["layer"])
+    given = _given(request)
+    wanted_form(request, {"json": JSON}, "json")
+    wanted = asked(layer, given, _TOTALS)
+    by, sums = names_of(given.get("by", "")), names_of(given.get("sum", ""))
+    return JSONResponse(totals_document(get_store(request), wanted, by, sums))
+
+
+async def posted_aggregates(request: Request) -> Response:
+    """The same for a posted polygon or filter."""
+    only(request)
+    layer = known_layer(request.path_params["layer"])
+    body = posted(await request.body())
+
+    def answer() -> Response:
+        wanted = asked_by(layer, body, frozenset({"by", "sum"}))
+        return JSONResponse(totals_document(get_store(request), wanted, words_of(body, "by"), words_of(body, "sum")))
+
+    return await run_in_threadpool(answer)
+
+
+def nearest_items(request: Request) -> Response:
+    """The features nearest to a point, with their distances."""
+    layer = known_layer(request.path_params["layer"])
+    given = _given(request)
+    wanted_form(request, {"geojson": GEOJSON}, "geojson")
+    wanted = asked(layer, given, _NEAREST)
+    if "lon" not in given or "lat" not in given:
+        raise InvalidParameter("缺少 lon 或 lat", where="lon,lat", remedy="例如 lon=120.1&lat=31.3&k=5")
+    number = number_of(given.get("k", "10"), "k")
+    if number != int(number) or not 1 <= number <= MOST_NEAREST:
+        raise InvalidParameter(f"k 应为 1 至 {MOST_NEAREST} 的整数", where="k", remedy="例如 k=5")
+    store = get_store(request)
+    lon, lat = number_of(given["lon"], "lon"), number_of(given["lat"], "lat")
+    found = nearest(store, wanted.query, lon, lat, int(number))
+    distances_m = {near.key: near.distance_m for near in found}
+    text = nearest_text(store, wanted, distances_m, get_base_url(request))
+    return Response(text, media_type=GEOJSON, headers={"Content-Crs": content_crs(wanted.crs)})
+
+
+def stylesheet(request: Request) -> Response:
+    """The style of the pages; a file of this host, as the content security policy asks."""
+    return Response(Pages.stylesheet(), media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+
+
+for _path, _handler in (
+    ("/conformance", conformance),
+    ("/collections", collections),
+    ("/pages.css", stylesheet),
+    ("/collections/{layer}", collection),
+    ("/collections/{layer}/queryables", _schema("queryables")),
+    ("/collections/{layer}/sortables", _schema("sortables")),
+    ("/collections/{layer}/items", items),
+    ("/collections/{layer}/aggregates", aggregates),
+    ("/collections/{layer}/nearest", nearest_items),
+    ("/collections/{layer}/items/{key:path}", item),
+):
+    router.add_route(_path, _handler, methods=["GET"], include_in_schema=False)
+router.add_route("/collections/{layer}/search", search, methods=["POST"], include_in_schema=False)
+router.add_route("/collections/{layer}/aggregates", posted_aggregates, methods=["POST"], include_in_schema=False)

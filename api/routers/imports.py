@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from api.dependencies import JobsDep, SettingsDep, StoreDep, known_parameters
+from api.publication import publish_apart
 from geo.errors import Forbidden, InvalidInput, InvalidParameter
 from geo.importing import (
     Stored,
@@ -108,6 +109,7 @@ async def upload(
             stored = [Stored(item.load) for item in prepared]
             if not dry_run:
                 stored = store_loads(store, prepared, mode, again=again)
+                publish_apart(settings)
             return {
                 "dry_run": dry_run,
                 "skipped": skipped,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 
-from api.dependencies import BaseUrlDep, StoreDep
-from api.routers.collections import landing_page
+from api.ogc.negotiating import wanted_form
+from api.ogc.pages import Pages
+from api.openapi import MEDIA_TYPE, description
+from api.routers import collections, tiles
 from maps.workbench import dist_folder
 
 router = APIRouter(include_in_schema=False)
@@ -21,12 +21,30 @@ _DOCS = """<!doctype html>
 
 
 @router.get("/")
-def home(request: Request, base_url: BaseUrlDep) -> Response:
-    """The workbench; a client that asks for JSON gets the landing page of the features interface."""
+def home(request: Request) -> Response:
+    """The workbench; a client that asks for JSON, or for ``f``, gets the landing page of the features interface.
+
+    The workbench carries what the landing page tells, for who reads it as HTML (/req/html/content).
+    """
     accept = request.headers.get("accept", "")
-    if request.query_params.get("f") == "json" or ("json" in accept and "text/html" not in accept):
-        return JSONResponse(landing_page(base_url))
-    return FileResponse(dist_folder() / "index.html", headers={"Cache-Control": "no-cache"})
+    if "f" in request.query_params or ("json" in accept and "text/html" not in accept):
+        return collections.landing(request)
+    page = (dist_folder() / "index.html").read_text(encoding="utf-8")
+    links = Pages.links_of(collections.landing_document(request))
+    return HTMLResponse(
+        page.replace("</body>", f"{links}</body>"), headers={"Cache-Control": "no-cache", "Vary": "Accept"}
+    )
+
+
+@router.get("/openapi.json")
+def definition(request: Request) -> Response:
+    """The description of the interface, OpenAPI 3.0, made once; its page for who asks for HTML."""
+    if wanted_form(request, {"json": MEDIA_TYPE, "html": "text/html"}, "json") == "html":
+        return docs()
+    state = request.app.state
+    if not hasattr(state, "openapi"):
+        state.openapi = description(request.app, (collections, tiles))
+    return Response(JSONResponse(state.openapi).body, media_type=MEDIA_TYPE)
 
 
 @router.get("/favicon.svg")
@@ -39,9 +57,3 @@ def favicon() -> FileResponse:
 def docs() -> HTMLResponse:
     """Swagger UI with assets of this host."""
     return HTMLResponse(_DOCS)
-
-
-@router.get("/healthz")
-def health(store: StoreDep) -> dict[str, Any]:
-    """Whether the store answers."""
-    return {"status": "ok", "revision": store.revision()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,12 @@ class Filter:
     text: str
 
 
-def parse_filter(text_or_json: str | dict[str, Any], layer: Layer, columns: Collection[str] | None = None) -> Filter:
+def parse_filter(
+    text_or_json: str | dict[str, Any],
+    layer: Layer,
+    columns: Collection[str] | None = None,
+    placed: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> Filter:
     """A filter from CQL2 text or CQL2-JSON.
 
     Fields are those of ``layer``, and ``geom`` (or ``geometry``) where it has geometry. Text is compared exactly,
@@ -71,6 +76,7 @@ def parse_filter(text_or_json: str | dict[str, Any], layer: Layer, columns: Coll
     ----------
     text_or_json : CQL2 text, or CQL2-JSON as text (it starts with a brace) or as a dictionary
     columns : names of the fields that the asker may see, ``None`` for all; others are answered like unknown ones
+    placed : brings the geometry of a constant, GeoJSON or ``{"bbox": …}``, from the asker's system into EPSG:4490
 
     Raises
     ------
@@ -81,7 +87,26 @@ def parse_filter(text_or_json: str | dict[str, Any], layer: Layer, columns: Coll
     names = None if columns is None else frozenset(columns) | {layer.key}
     expression, text = _parsed(text_or_json)
     _check_size(expression)
+    if placed is not None:
+        expression = _placed(expression, placed)
     return Filter(layer.name, _Predicates(Terms(layer, names)).predicate(expression), text)
+
+
+def all_of(parts: Sequence[Filter], layer: Layer) -> Filter | None:
+    """The filter that all of several filters of a layer make; ``None`` of none."""
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    # a AND (b AND c) is a AND b AND c.
+    listed = [
+        inner
+        for part in parts
+        for inner in (
+            part.expression["args"]
+            if isinstance(part.expression, dict) and part.expression["op"] == "and"
+            else [part.expression]
+        )
+    ]
+    return Filter(layer.name, {"op": "and", "args": listed}, " AND ".join(f"({part.text})" for part in parts))
 
 
 def properties(expression: Any) -> frozenset[str]:
@@ -121,6 +146,15 @@ def _parsed(given: Any) -> tuple[Any, str]:
         raise wrong(
             "过滤条件不是有效的 CQL2-JSON", '例如 {"op": "=", "args": [{"property": "town"}, "甲镇"]}'
         ) from None
+
+
+def _placed(node: Any, placed: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """An expression whose size was checked, its constant geometries in EPSG:4490."""
+    if isinstance(node, dict):
+        if "coordinates" in node or "bbox" in node:
+            return placed(node)
+        return {name: _placed(value, placed) for name, value in node.items()}
+    return [_placed(value, placed) for value in node] if isinstance(node, list) else node
 
 
 def _no_number(name: str) -> float:

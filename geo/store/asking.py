@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from numbers import Integral, Real
@@ -19,7 +19,8 @@ import numpy as np
 from geo.errors import InvalidParameter, NotFound
 from geo.layers.filters import Filter, properties, unknown_field
 from geo.layers.schema import Field, Layer
-from geo.store.base import Bounds, Query, Scope
+from geo.store.base import Bounds, Query, Scope, Total
+from geo.store.places import Place, Sort
 from geo.store.tables import known_layer, quoted
 
 _INT64 = (-(2**63), 2**63 - 1)
@@ -28,10 +29,13 @@ _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """``field`` is one of ``values`` (none of them where it is empty), or is not below/above the only one of them."""
+    """``field`` is one of ``values`` (none of them where it is empty), or is not below/above the only one of them.
+
+    ``missing`` has no values: the field has none.
+    """
 
     field: str
-    operator: Literal["in", ">=", "<=", ">"]
+    operator: Literal["in", ">=", "<=", ">", "missing"]
     values: tuple[Any, ...]
 
 
@@ -46,11 +50,24 @@ class Question:
     box: Bounds | None = None
     limit: int | None = None
     filter: Any = None  # normal form of geo.layers.filters
+    sort: Sort = ()
+    behind: tuple[Any, ...] | None = None  # rows behind this place in the order of ``sort``, the key last
 
     @property
     def whole(self) -> bool:
         """Whether every row of the layer is wanted."""
-        return not self.conditions and self.box is None and self.limit is None and self.filter is None
+        return (
+            not self.conditions
+            and self.box is None
+            and self.limit is None
+            and self.filter is None
+            and self.behind is None
+        )
+
+    @property
+    def sorted_fields(self) -> tuple[str, ...]:
+        """The fields whose values make the place of a row, the key last."""
+        return (*(name for name, _ in self.sort), self.layer.key)
 
 
 def ask(query: Query, scope: Scope) -> Question:
@@ -81,9 +98,16 @@ def ask(query: Query, scope: Scope) -> Question:
     conditions += [_limit(field(name), "<=", value) for name, value in query.maximum.items()]
     if scope.towns is not None and "town" in layer.columns:
         conditions.append(_one_of(layer.field("town"), tuple(sorted(scope.towns))))
-    if query.after is not None:
-        if not isinstance(query.after, str) or not _storable(query.after):
-            raise InvalidParameter("翻页标记无效", where="after", remedy="请使用上一页最后一行的键值")
+    sort = tuple((_sortable(field(name)).name, direction) for name, direction in query.sort)
+    behind = None
+    if isinstance(query.after, Place):
+        behind = _place(query.after, sort, layer)
+        if not sort:
+            conditions.append(Condition(layer.key, ">", behind))
+            behind = None
+    elif query.after is not None:
+        if sort or not isinstance(query.after, str) or not _storable(query.after):
+            raise _bad_place()
         conditions.append(Condition(layer.key, ">", (query.after,)))
     wanted = set(fields) if query.columns is None else {field(name).name for name in query.columns} | {layer.key}
     return Question(
@@ -94,6 +118,8 @@ def ask(query: Query, scope: Scope) -> Question:
         box=None if query.bbox is None else _box(query.bbox, layer),
         limit=_row_limit(query.limit),
         filter=None if query.filter is None else _expression(query.filter, layer, fields),
+        sort=sort,
+        behind=behind,
     )
 
 
@@ -111,7 +137,7 @@ def _expression(filter: Filter, layer: Layer, fields: Mapping[str, Field]) -> An
 
 def ask_all(query: Query, scope: Scope) -> Question:
     """The question without page: what ``count`` counts."""
-    question = ask(replace(query, limit=None, after=None), scope)
+    question = ask(replace(query, limit=None, after=None, sort=()), scope)
     return replace(question, columns=(question.layer.key,), geometry=False)
 
 
@@ -143,7 +169,9 @@ def written(conditions: Iterable[Condition], mark: str, most: int) -> tuple[list
     values: list[Any] = []
     for condition in conditions:
         name = quoted(condition.field)
-        if condition.operator != "in":
+        if condition.operator == "missing":
+            parts.append(f"{name} IS NULL")
+        elif condition.operator != "in":
             parts.append(f"{name} {condition.operator} {mark}")
             values.extend(condition.values)
         elif not condition.values:
@@ -155,6 +183,128 @@ def written(conditions: Iterable[Condition], mark: str, most: int) -> tuple[list
             parts.append(f"{name} IN (SELECT value FROM json_each({mark}))")  # noqa: S608
             values.append(_json_array(condition.values))
     return parts, values
+
+
+def order_sql(question: Question, prefix: str = "") -> str:
+    """What stands after ORDER BY; rows without a value come last either way."""
+    listed = [f"{prefix}{quoted(name)} {direction.upper()} NULLS LAST" for name, direction in question.sort]
+    return ", ".join([*listed, f"{prefix}{quoted(question.layer.key)}"])
+
+
+def behind_sql(question: Question, mark: str) -> tuple[list[str], list[Any]]:
+    """The condition that a row stands behind the place of a question, as ``written`` gives conditions."""
+    if question.behind is None:
+        return [], []
+    *values, key = question.behind
+    sql, bound = f"{quoted(question.layer.key)} > {mark}", [key]
+    for (name, direction), value in zip(reversed(question.sort), reversed(values), strict=True):
+        column = quoted(name)
+        if value is None:
+            sql = f"({column} IS NULL AND {sql})"
+        else:
+            beyond = ">" if direction == "asc" else "<"
+            sql = f"({column} {beyond} {mark} OR {column} IS NULL OR ({column} = {mark} AND {sql}))"
+            bound = [value, value, *bound]
+    return [sql], bound
+
+
+def stretches(question: Question) -> tuple[Question, ...]:
+    """A question about a page as one or two whose rows, one after the other, are its rows: each an index can walk.
+
+    Behind a place come the rows with a value beyond it, then those without any; in one condition the two would have
+    every row of the layer looked at.
+    """
+    if question.behind is None or question.behind[0] is None:
+        return (question,)
+    (name, direction), value = question.sort[0], question.behind[0]
+    beyond = Condition(name, ">=" if direction == "asc" else "<=", (value,))
+    missing = Condition(name, "missing", ())
+    return (
+        replace(question, conditions=(*question.conditions, beyond)),
+        replace(question, conditions=(*question.conditions, missing), behind=None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A question whose rows are counted and summed by fields."""
+
+    question: Question
+    by: tuple[Field, ...]
+    sums: tuple[Field, ...]
+
+
+def ask_totals(query: Query, by: tuple[str, ...], sums: tuple[str, ...], scope: Scope) -> Grouping:
+    """What ``totals`` asks; ``InvalidParameter`` for a field that cannot be grouped or summed."""
+    question = ask_all(replace(query, columns=(*by, *sums)), scope)  # the fields pass the scope here
+    layer = question.layer
+    grouped = tuple(layer.field(name) for name in dict.fromkeys(by))
+    summed = tuple(layer.field(name) for name in dict.fromkeys(sums))
+    for one in grouped:
+        if one.kind == "json":
+            raise InvalidParameter(f"字段“{one.zh}”不能分组", where=one.name, remedy="结构化字段不能分组")
+    for one in summed:
+        if one.kind not in ("real", "integer"):
+            raise InvalidParameter(f"字段“{one.zh}”不能求和", where=one.name, remedy="只有数值字段可以求和")
+    return Grouping(question, grouped, summed)
+
+
+def totals_of(grouping: Grouping, rows: Iterable[Sequence[Any]]) -> list[Total]:
+    """Totals of the rows that a database gave: values of the groups, count, sums."""
+    at = len(grouping.by)
+    truths = [field.kind == "boolean" for field in grouping.by]
+    return [
+        Total(
+            tuple(bool(v) if truth and v is not None else v for v, truth in zip(row[:at], truths, strict=True)),
+            int(row[at]),
+            {
+                field.name: None if value is None else float(value)
+                for field, value in zip(grouping.sums, row[at + 1 :], strict=True)
+            },
+        )
+        for row in rows
+    ]
+
+
+def ask_page(query: Query, scope: Scope) -> tuple[Question, int]:
+    """The question of a page, asked for one row more than wanted to know whether any follows; and the wanted number."""
+    question = ask(query, scope)
+    if question.limit is None:
+        raise InvalidParameter("没有给出行数上限", where="limit", remedy="请给出 limit")
+    return replace(question, limit=min(question.limit, _INT64[1] - 1) + 1), question.limit
+
+
+def following(question: Question, rows: Sequence[Sequence[Any]], wanted: int) -> Place | None:
+    """The place of the last wanted row, where more rows came; ``rows`` begin with the sorted fields and the key."""
+    if len(rows) <= wanted or wanted == 0:
+        return None
+    return Place(question.sort, tuple(rows[wanted - 1][: len(question.sort) + 1]))
+
+
+def _sortable(field: Field) -> Field:
+    if field.kind == "json":
+        raise InvalidParameter(f"字段“{field.zh}”不能排序", where=field.name, remedy="结构化字段不能排序")
+    return field
+
+
+def _place(place: Place, sort: Sort, layer: Layer) -> tuple[Any, ...]:
+    """The values of a place in stored form, held against the kinds of its fields."""
+    if place.sort != sort or len(place.values) != len(sort) + 1 or place.values[-1] is None:
+        raise _bad_place()
+    try:
+        values = [
+            None if value is None else _stored(layer.field(name), value)
+            for (name, _), value in zip((*sort, (layer.key, "asc")), place.values, strict=True)
+        ]
+    except InvalidParameter:
+        raise _bad_place() from None
+    if any(new is None and old is not None for new, old in zip(values, place.values, strict=True)):
+        raise _bad_place()
+    return tuple(values)
+
+
+def _bad_place() -> InvalidParameter:
+    return InvalidParameter("翻页标记无效", where="after", remedy="请使用上一页 next 链接，不要更改排序")
 
 
 def _json_array(values: tuple[Any, ...]) -> str:

@@ -16,6 +16,7 @@ import geopandas as gpd
 import pandas as pd
 
 from geo.layers.filters import Filter
+from geo.store.places import Place, Sort
 
 Bounds = tuple[float, float, float, float]
 Frame: TypeAlias = gpd.GeoDataFrame | pd.DataFrame
@@ -53,7 +54,9 @@ class Query:
     minimum, maximum : field -> number, both inclusive; rows without a value do not match
     columns : attribute columns wanted, ``None`` for all; the key always comes along
     limit : at most so many rows, ``None`` for all
-    after : key of the last row of the page before; rows come in ascending order of the key (binary order of its UTF-8)
+    sort : fields to sort by; equal rows, and all rows where it is empty, come in ascending order of the key (binary
+        order of its UTF-8); rows without a value come last
+    after : place of the last row of the page before (``geo.store.places``), or its key where there is no ``sort``
     geometry : whether geometry is wanted
     filter : a CQL2 expression, parsed and held against the schema (``geo.layers.filters``)
     """
@@ -65,9 +68,36 @@ class Query:
     maximum: Mapping[str, float] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
     limit: int | None = None
-    after: str | None = None
+    sort: Sort = ()
+    after: Place | str | None = None
     geometry: bool = True
     filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePage:
+    """Rows as GeoJSON Features.
+
+    Parameters
+    ----------
+    keys, features : one a row, in order; the features are JSON text
+    following : place of the last row, ``None`` where no row follows it
+    matched : how many rows the question has without ``limit`` and ``after``; ``None`` where they were not counted
+    """
+
+    keys: list[str]
+    features: list[str]
+    following: Place | None
+    matched: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What the rows with the same values of some fields come to; ``sums`` is ``None`` where no row has a value."""
+
+    by: tuple[Any, ...]
+    count: int
+    sums: dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +159,7 @@ class Store(Protocol):
         """
 
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:
-        """Rows of a layer in ascending order of its key; a ``GeoDataFrame`` where there is geometry and it is wanted.
+        """Rows of a layer in the order of the query; a ``GeoDataFrame`` where there is geometry and it is wanted.
 
         Raises
         ------
@@ -152,8 +182,40 @@ class Store(Protocol):
             As ``read``, at once and not with the first page; also where ``rows`` is not positive.
         """
 
-    def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
-        """How many rows ``read`` would give without ``limit`` and ``after``."""
+    def features(
+        self, query: Query, scope: Scope = EVERYTHING, *, crs: str | None = None, count_to: int = 0
+    ) -> FeaturePage:
+        """The rows of ``read`` as GeoJSON, written by the database; ``query.limit`` is needed.
+
+        Parameters
+        ----------
+        crs : ``EPSG:n`` of the coordinates, axes in the order of its authority; ``None`` for longitude, latitude
+        count_to : rows of the whole question are counted as far as this; beyond, and where it is 0, they are not told
+
+        Raises
+        ------
+        NotFound, InvalidParameter
+            As ``read``; also where there is no ``limit``.
+        """
+
+    def totals(
+        self, query: Query, by: tuple[str, ...], sums: tuple[str, ...] = (), scope: Scope = EVERYTHING
+    ) -> list[Total]:
+        """Rows of a query without ``limit`` and ``after``, counted and summed by the values of fields, in their order.
+
+        Parameters
+        ----------
+        by : fields of any kind but ``json``; none for one total. A missing value is a value of its own, the last
+        sums : fields of numbers
+
+        Raises
+        ------
+        NotFound, InvalidParameter
+            As ``read``; also a field that cannot be grouped or summed.
+        """
+
+    def count(self, query: Query, scope: Scope = EVERYTHING, *, at_most: int | None = None) -> int:
+        """How many rows ``read`` would give without ``limit`` and ``after``; counting ends at ``at_most``."""
 
     def bounds(self, layer: str, scope: Scope = EVERYTHING) -> Bounds | None:
         """West, south, east, north of a layer; ``None`` where it is empty or has no geometry."""

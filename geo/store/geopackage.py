@@ -16,6 +16,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,23 @@ from geo.errors import InvalidInput, StoreUnreachable
 from geo.layers.schema import QUARANTINE, Layer
 from geo.store import geopackage_tables as tables
 from geo.store import rtree
-from geo.store.asking import Question, ask, ask_all, page_size, visible_layer
-from geo.store.base import EVERYTHING, Bounds, Frame, Load, Mode, Query, Run, Scope
-from geo.store.blobs import register_functions, to_blobs
+from geo.store.asking import (
+    Question,
+    ask,
+    ask_all,
+    ask_page,
+    ask_totals,
+    following,
+    page_size,
+    stretches,
+    totals_of,
+    visible_layer,
+)
+from geo.store.base import EVERYTHING, Bounds, FeaturePage, Frame, Load, Mode, Query, Run, Scope, Total
+from geo.store.blobs import from_blobs, register_functions, to_blobs
 from geo.store.columns import Rows, repeated_keys, to_stored
-from geo.store.geopackage_reading import frame_of, rows_sql, selected
+from geo.store.geojson import feature_texts, geometry_texts, property_texts
+from geo.store.geopackage_reading import frame_of, rows_sql, selected, totals_sql
 from geo.store.lending import Lending, pages_of
 from geo.store.records import (
     LOAD_COLUMNS,
@@ -120,11 +133,54 @@ class GeoPackageStore:
         """The rows of ``read`` in pages out of one snapshot; see ``Store.stream``."""
         return self._pages(ask(query, scope), page_size(rows))
 
-    def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
-        """How many rows ``read`` would give without ``limit`` and ``after``."""
-        question = ask_all(query, scope)
+    def features(
+        self, query: Query, scope: Scope = EVERYTHING, *, crs: str | None = None, count_to: int = 0
+    ) -> FeaturePage:
+        """The rows of ``read`` as GeoJSON; see ``Store.features``."""
+        question, wanted = ask_page(query, scope)
+        rows: list[tuple[Any, ...]] = []
+        with self._faults(), self._readers.borrowed() as connection:
+            for stretch in stretches(question):
+                if len(rows) <= wanted:
+                    part = replace(stretch, limit=wanted + 1 - len(rows))
+                    with selected(connection, part) as chosen:
+                        rows += connection.execute(*rows_sql(part, chosen, placed=True)).fetchall()
+        matched: int | None = None
+        if count_to and query.after is None and len(rows) <= wanted:
+            matched = len(rows)
+        elif count_to:
+            counted = self.count(query, scope, at_most=count_to + 1)
+            matched = counted if counted <= count_to else None
+        placed = len(question.sort) + 1
+        page = rows[:wanted]
+        keys = [row[placed - 1] for row in page]
+        texts = ["null"] * len(page)
+        if question.geometry and page:
+            texts = geometry_texts(from_blobs([row[-1] for row in page]), crs)
+        end = -1 if question.geometry else None
+        properties = property_texts(question.layer, question.columns, [row[placed:end] for row in page])
+        return FeaturePage(keys, feature_texts(keys, texts, properties), following(question, rows, wanted), matched)
+
+    def totals(
+        self, query: Query, by: tuple[str, ...], sums: tuple[str, ...] = (), scope: Scope = EVERYTHING
+    ) -> list[Total]:
+        """Counts and sums by the values of fields; see ``Store.totals``."""
+        grouping = ask_totals(query, by, sums, scope)
+        question = grouping.question
         with self._faults(), self._readers.borrowed() as connection, selected(connection, question) as chosen:
-            ((number,),) = connection.execute(f"SELECT count(*) FROM {chosen.source}", chosen.values)  # noqa: S608
+            rows = connection.execute(*totals_sql(grouping, chosen)).fetchall()
+        return totals_of(grouping, rows)
+
+    def count(self, query: Query, scope: Scope = EVERYTHING, *, at_most: int | None = None) -> int:
+        """How many rows ``read`` would give without ``limit`` and ``after``; see ``Store.count``."""
+        question = ask_all(query, scope)
+        if at_most is not None:
+            question = replace(question, limit=at_most)  # judged row by row, as far as the bound
+        with self._faults(), self._readers.borrowed() as connection, selected(connection, question) as chosen:
+            inner, values = f"SELECT 1 FROM {chosen.source}", list(chosen.values)  # noqa: S608
+            if at_most is not None:
+                inner, values = f"{inner} LIMIT ?", [*values, at_most]
+            ((number,),) = connection.execute(f"SELECT count(*) FROM ({inner})", values)  # noqa: S608
         return int(number)
 
     def bounds(self, layer: str, scope: Scope = EVERYTHING) -> Bounds | None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from geo.layers.filtering.rows import constant_geometry, spatial_test
 from geo.layers.schema import Layer
 from geo.store import rtree
-from geo.store.asking import Question, written
+from geo.store.asking import Grouping, Question, behind_sql, order_sql, written
 from geo.store.base import Bounds, Frame
 from geo.store.blobs import body, envelope, from_blobs
 from geo.store.columns import from_stored
@@ -117,6 +117,8 @@ def _dialect(spatial: Callable[[str, dict[str, Any]], SQL]) -> Dialect:
 def _source(question: Question, conditions: list[SQL], candidates: list[SQL], *, by_key: bool) -> SQL:
     """What stands after FROM; ``candidates`` are conditions on the R-tree, ``conditions`` on the layer."""
     parts, values = written(question.conditions, "?", _MOST_BOUND)
+    behind, place = behind_sql(question, "?")
+    parts, values = parts + behind, values + place
     on_tree = [*([rtree.box_condition(question.box)] if question.box is not None else []), *candidates]
     source = f"{quoted(question.layer.name)} AS t"
     if on_tree:
@@ -130,20 +132,32 @@ def _source(question: Question, conditions: list[SQL], candidates: list[SQL], *,
     return source + (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
-def rows_sql(question: Question, chosen: Selection) -> SQL:
-    """The statement that gives the rows of a question: its columns, then the geometry where it is wanted."""
+def rows_sql(question: Question, chosen: Selection, *, placed: bool = False) -> SQL:
+    """The statement that gives the rows of a question: its columns, then the geometry where it is wanted.
+
+    ``placed`` rows begin with the values that make their place.
+    """
     layer = question.layer
-    key = f"t.{quoted(layer.key)}"
+    order = order_sql(question, "t.")
     source, values = chosen.source, list(chosen.values)
-    wanted = [f"t.{quoted(name)}" for name in question.columns] + (["t.geom"] if question.geometry else [])
+    names = (*question.sorted_fields, *question.columns) if placed else question.columns
+    wanted = [f"t.{quoted(name)}" for name in names] + (["t.geom"] if question.geometry else [])
     if question.limit is not None:
         # Keys alone are sorted and cut; whole rows are fetched for the page only.
         source = (
-            f"(SELECT t.fid AS page_fid FROM {source} ORDER BY {key} LIMIT ?) "  # noqa: S608
+            f"(SELECT t.fid AS page_fid FROM {source} ORDER BY {order} LIMIT ?) "  # noqa: S608
             f"CROSS JOIN {quoted(layer.name)} AS t ON t.fid = page_fid"
         )
         values.append(question.limit)
-    return f"SELECT {', '.join(wanted)} FROM {source} ORDER BY {key}", values  # noqa: S608
+    return f"SELECT {', '.join(wanted)} FROM {source} ORDER BY {order}", values  # noqa: S608
+
+
+def totals_sql(grouping: Grouping, chosen: Selection) -> SQL:
+    """The statement that gives groups: their values, the number of rows, the sums."""
+    by = [f"t.{quoted(field.name)}" for field in grouping.by]
+    sums = [f"sum(t.{quoted(field.name)})" for field in grouping.sums]
+    grouped = f" GROUP BY {', '.join(by)} ORDER BY {', '.join(f'{one} NULLS LAST' for one in by)}" if by else ""
+    return f"SELECT {', '.join([*by, 'count(*)', *sums])} FROM {chosen.source}{grouped}", chosen.values  # noqa: S608
 
 
 def frame_of(question: Question, rows: Sequence[tuple[Any, ...]]) -> Frame:
@@ -161,7 +175,7 @@ def _better_by_key(connection: sqlite3.Connection, question: Question, boxes: li
     limit/p rows. Either way the answer is the same.
     """
     boxes = [*([question.box] if question.box is not None else []), *boxes]
-    if not boxes or question.limit is None:
+    if not boxes or question.limit is None or question.sort:
         return False
     name = question.layer.name
     ((west, south, east, north, rows),) = connection.execute(

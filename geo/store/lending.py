@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import BoundedSemaphore
 from typing import Any, Generic, Protocol, TypeVar
+
+from geo.errors import Busy
 
 
 class _Closable(Protocol):
@@ -36,16 +39,40 @@ class Lending(Generic[Connection]):
     Parameters
     ----------
     open_one : opens a connection
+    most : how many may be out at the same time, ``None`` for as many as ask
+    wait_s : how long one more waits for one to come back
     """
 
-    def __init__(self, open_one: Callable[[], Connection]) -> None:
+    def __init__(self, open_one: Callable[[], Connection], most: int | None = None, wait_s: float = 5.0) -> None:
         self._open_one = open_one
+        self._free = None if most is None else BoundedSemaphore(most)
+        self._wait_s = wait_s
         self._idle: deque[Connection] = deque()  # append and pop are atomic
         self._closed = False
 
     @contextmanager
     def borrowed(self) -> Iterator[Connection]:
-        """A connection for the length of the block. One that raised is closed, not lent again."""
+        """A connection for the length of the block. One that raised is closed, not lent again.
+
+        Raises
+        ------
+        Busy
+            None came back in time.
+        """
+        if self._free is None:
+            with self._lent() as connection:
+                yield connection
+            return
+        if not self._free.acquire(timeout=self._wait_s):
+            raise Busy("数据库连接都在使用中", where="store", remedy="请稍后再试")
+        try:
+            with self._lent() as connection:
+                yield connection
+        finally:
+            self._free.release()
+
+    @contextmanager
+    def _lent(self) -> Iterator[Connection]:
         try:
             connection = self._idle.pop()
         except IndexError:

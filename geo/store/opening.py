@@ -8,13 +8,18 @@ from geo.errors import InvalidParameter, StoreUnreachable
 from geo.store.base import Store
 
 
-def open_store(url: str | Path, *, create: bool = True) -> Store:
+def open_store(
+    url: str | Path, *, create: bool = True, readonly: str = "", read_s: float = 30.0, ready: bool = False
+) -> Store:
     """Open a store.
 
     Parameters
     ----------
     url : ``postgresql://user@host/database`` for PostGIS, else the path of a GeoPackage (``.gpkg``)
     create : whether a missing GeoPackage may be made; a service that only reads says no
+    readonly : for PostGIS, the address of a user, or a role, through which everything is read
+    read_s : for PostGIS, seconds after which a read is given up
+    ready : the tables are known to be there, so that PostGIS need not answer yet
 
     Raises
     ------
@@ -29,7 +34,7 @@ def open_store(url: str | Path, *, create: bool = True) -> Store:
     if address.startswith(("postgresql://", "postgres://")):
         from geo.store.postgis import PostGISStore
 
-        return PostGISStore(address)
+        return PostGISStore(address, readonly=readonly, read_s=read_s, ready=ready)
     if not address.lower().endswith(".gpkg"):
         raise InvalidParameter(
             f"不认识的数据库地址：{address.split('://')[0]}",

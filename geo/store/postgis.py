@@ -6,26 +6,43 @@ readers keep their snapshot and never wait for a lock, and grants and views that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import psycopg2
-import psycopg2.extensions
-import shapely
 
-from geo.errors import InvalidInput, StoreUnreachable
+from geo.errors import InvalidInput
 from geo.layers.schema import QUARANTINE, Layer
 from geo.store import postgis_tables as tables
-from geo.store.asking import Question, ask, ask_all, page_size, visible_layer, written
-from geo.store.base import EVERYTHING, Bounds, Frame, Load, Mode, Query, Run, Scope
-from geo.store.columns import Rows, from_stored, repeated_keys, to_stored
-from geo.store.filtering import SQL, Dialect, filter_sql, wkb
-from geo.store.lending import Lending, pages_of
-from geo.store.postgis_copy import SRID, copy_chunks
+from geo.store.asking import (
+    Question,
+    ask,
+    ask_all,
+    ask_page,
+    ask_totals,
+    following,
+    page_size,
+    totals_of,
+    visible_layer,
+)
+from geo.store.base import EVERYTHING, Bounds, FeaturePage, Frame, Load, Mode, Query, Run, Scope, Total
+from geo.store.columns import Rows, repeated_keys, to_stored
+from geo.store.geojson import feature_texts, geometry_texts
+from geo.store.lending import pages_of
+from geo.store.postgis_connections import Connections, named_role
+from geo.store.postgis_copy import copy_chunks
+from geo.store.postgis_reading import (
+    count_sql,
+    features_sql,
+    frame_of,
+    geometries_of,
+    rows_sql,
+    totals_sql,
+    where_sql,
+)
 from geo.store.postgis_tables import table
 from geo.store.records import (
     LOAD_COLUMNS,
@@ -40,10 +57,8 @@ from geo.store.records import (
 )
 from geo.store.tables import quoted
 
-_CONNECT_S = 5
 _STREAM_S = 600  # seconds that a page of a stream may take, and that its reader may take until the next
 _CURSOR = "lianpian_stream"
-_NO_LIMIT = 2**31
 
 
 class PostGISStore:
@@ -54,6 +69,8 @@ class PostGISStore:
     url : ``postgresql://user@host/database``; made ready where the schema is missing
     read_s : seconds after which a read is given up
     busy_s : seconds that a writer waits for another
+    readonly : address of a user who may only read, or a role that reads take on; writing goes by ``url`` all the same
+    ready : whether the tables are known to be there; then the server need not answer yet
 
     Raises
     ------
@@ -61,12 +78,12 @@ class PostGISStore:
         The server does not answer or refuses.
     """
 
-    def __init__(self, url: str, *, read_s: float = 30.0, busy_s: float = 30.0) -> None:
-        self._url = url
-        self._read_s = read_s
-        self._busy_s = busy_s
-        self._make_ready()
-        self._readers: Lending[psycopg2.extensions.connection] = Lending(self._open_reader)
+    def __init__(
+        self, url: str, *, read_s: float = 30.0, busy_s: float = 30.0, readonly: str = "", ready: bool = False
+    ) -> None:
+        self._connections = Connections(url, readonly, read_s, busy_s)
+        if not ready:
+            self._make_ready()
 
     # ------------------------------------------------------------------ protocol
 
@@ -110,24 +127,52 @@ class PostGISStore:
     def read(self, query: Query, scope: Scope = EVERYTHING) -> Frame:
         """Rows of a layer in ascending order of its key; see ``Store.read``."""
         question = ask(query, scope)
-        return _frame_of(question, self._rows(*_rows_sql(question)))
+        return frame_of(question, self._rows(*rows_sql(question)))
 
     def stream(self, query: Query, scope: Scope = EVERYTHING, rows: int = 50_000) -> Iterator[Frame]:
         """The rows of ``read`` in pages out of one snapshot; see ``Store.stream``."""
         return self._pages(ask(query, scope), page_size(rows))
 
-    def count(self, query: Query, scope: Scope = EVERYTHING) -> int:
-        """How many rows ``read`` would give without ``limit`` and ``after``."""
-        question = ask_all(query, scope)
-        where, values = _where(question)
-        ((number,),) = self._rows(f"SELECT count(*) FROM {table(question.layer.name)}{where}", values)  # noqa: S608
+    def features(
+        self, query: Query, scope: Scope = EVERYTHING, *, crs: str | None = None, count_to: int = 0
+    ) -> FeaturePage:
+        """The rows of ``read`` as GeoJSON, in one statement; see ``Store.features``."""
+        question, wanted = ask_page(query, scope)
+        counted = ask_all(query, scope) if count_to else None
+        rows = self._rows(*features_sql(question, counted, count_to, written=crs is None))
+        placed = len(question.sort) + 1
+        page = rows[:wanted]
+        keys = [row[placed - 1] for row in page]
+        matched: int | None = None
+        if rows and count_to:
+            matched = rows[0][-1] if rows[0][-1] <= count_to else None
+        elif count_to:  # nothing here to carry the number
+            number = 0 if query.after is None and wanted else self.count(query, scope, at_most=count_to + 1)
+            matched = number if number <= count_to else None
+        if crs is None or not question.geometry:
+            features = [row[placed] for row in page]
+        else:
+            texts = geometry_texts(geometries_of([row[placed + 1] for row in page]), crs) if page else []
+            features = feature_texts(keys, texts, [row[placed] for row in page])
+        return FeaturePage(keys, features, following(question, rows, wanted), matched)
+
+    def totals(
+        self, query: Query, by: tuple[str, ...], sums: tuple[str, ...] = (), scope: Scope = EVERYTHING
+    ) -> list[Total]:
+        """Counts and sums by the values of fields; see ``Store.totals``."""
+        grouping = ask_totals(query, by, sums, scope)
+        return totals_of(grouping, self._rows(*totals_sql(grouping)))
+
+    def count(self, query: Query, scope: Scope = EVERYTHING, *, at_most: int | None = None) -> int:
+        """How many rows ``read`` would give without ``limit`` and ``after``; see ``Store.count``."""
+        ((number,),) = self._rows(*count_sql(ask_all(query, scope), at_most))
         return int(number)
 
     def bounds(self, layer: str, scope: Scope = EVERYTHING) -> Bounds | None:
         """West, south, east, north of a layer; ``None`` where it is empty or has no geometry."""
         if visible_layer(layer, scope).geometry is None:
             return None
-        where, values = _where(ask(Query(layer, columns=()), scope))
+        where, values = where_sql(ask(Query(layer, columns=()), scope))
         # The extremes of exact coordinates; the index and the cached boxes are rounded to 32 bits.
         ((west, south, east, north),) = self._rows(
             "SELECT min(ST_XMin(geom)), min(ST_YMin(geom)), max(ST_XMax(geom)), max(ST_YMax(geom)) "  # noqa: S608
@@ -144,48 +189,38 @@ class PostGISStore:
         """All runs, oldest first."""
         return [run_from(row) for row in self._rows(_listing("runs", RUN_COLUMNS))]
 
+    def make_reader(self, role: str) -> None:
+        """Make (or mend) a role that may read the store and nothing else, and let this user take it on.
+
+        Raises
+        ------
+        InvalidParameter
+            Not the name of a role.
+        StoreUnreachable
+            This user may not make roles.
+        """
+        named_role(role)
+        with self._connections.transaction() as cursor:
+            tables.make_reader(cursor, role)
+
     def close(self) -> None:
         """Close connections."""
-        self._readers.close()
+        self._connections.close()
 
     # ------------------------------------------------------------------ connections
 
-    def _connect(self, *settings: str) -> psycopg2.extensions.connection:
-        connection = psycopg2.connect(self._url, connect_timeout=_CONNECT_S, application_name="lianpian")
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("; ".join(("SET client_encoding = 'UTF8'", "SET datestyle = 'ISO'", *settings)))
-        return connection
-
-    def _open_reader(self) -> psycopg2.extensions.connection:
-        return self._connect(
-            "SET default_transaction_read_only = on",
-            f"SET statement_timeout = {int(self._read_s * 1000)}",
-            "SET jit = off",  # costs more than it saves on questions of milliseconds
-        )
-
     def _rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Rows of one statement on a borrowed connection; once more on a new one where the server had gone away."""
-        with self._faults():
-            try:
-                return self._rows_once(sql, values)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-                if getattr(error, "pgcode", None) is not None and not isinstance(error, psycopg2.errors.AdminShutdown):
-                    raise  # the server is there and says no
-                self._readers.forget()
-                return self._rows_once(sql, values)
-
-    def _rows_once(self, sql: str, values: list[Any] | None) -> list[tuple[Any, ...]]:
-        with self._readers.borrowed() as connection, connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
+        return self._connections.rows(sql, values)
 
     def _pages(self, question: Question, rows: int) -> Iterator[Frame]:
         """Pages from a cursor of the server; each page has its own time, whatever the caller does between two."""
         self._rows("SELECT 1")  # where the server had gone away, the lent connection is a new one
-        sql, values = _rows_sql(question)
-        with self._faults(_STREAM_S), self._readers.borrowed() as connection, connection.cursor() as cursor:
+        sql, values = rows_sql(question)
+        with (
+            self._connections.faults(_STREAM_S),
+            self._connections.borrowed() as reader,
+            reader.connection.cursor() as cursor,
+        ):
 
             def fetch(number: int) -> list[tuple[Any, ...]]:
                 cursor.execute(f"FETCH {number} FROM {_CURSOR}")
@@ -200,56 +235,23 @@ class PostGISStore:
             cursor.execute(f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {sql}", values)
             # Left early, the iterator gives its connection back as if it had come to the end.
             with suppress(GeneratorExit):
-                yield from pages_of(fetch, rows, partial(_frame_of, question))
+                yield from pages_of(fetch, rows, partial(frame_of, question))
             cursor.execute("ROLLBACK")
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
         """One writing transaction; all of it or nothing. Writers take turns by the row that holds the revision."""
-        with self._faults():
-            connection = self._connect(f"SET lock_timeout = {int(self._busy_s * 1000)}", "SET statement_timeout = 0")
-            try:
-                connection.autocommit = False
-                with connection.cursor() as cursor:
-                    cursor.execute(f"UPDATE {table('store_state')} SET revision = revision + 1")  # noqa: S608
-                    yield cursor
-                connection.commit()
-            finally:
-                connection.close()  # rolls back what was not committed
+        with self._connections.transaction() as cursor:
+            cursor.execute(f"UPDATE {table('store_state')} SET revision = revision + 1")  # noqa: S608
+            yield cursor
 
     def _make_ready(self) -> None:
-        with self._faults():
-            connection = self._connect(f"SET lock_timeout = {int(self._busy_s * 1000)}")
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute("SHOW server_encoding")
-                    if cursor.fetchone()[0] != "UTF8":
-                        raise InvalidInput("数据库的编码不是 UTF8", where="PostGIS", remedy="请用 ENCODING 'UTF8' 建库")
-                    if tables.is_current(cursor):
-                        return
-                    connection.autocommit = False
-                    tables.bring_up_to_date(cursor)
-                connection.commit()
-            finally:
-                connection.close()
-
-    @contextmanager
-    def _faults(self, read_s: float | None = None) -> Iterator[None]:
-        """PostgreSQL's errors as ours. The address is not told: it may hold a password."""
-        try:
-            yield
-        except psycopg2.Error as error:
-            if isinstance(error, psycopg2.errors.QueryCanceled):
-                detail, remedy = f"查询超过 {read_s or self._read_s:g} 秒，已中止", "请缩小范围或减少条件"
-            elif isinstance(error, psycopg2.errors.LockNotAvailable):
-                detail, remedy = f"数据库被其他程序占用超过 {self._busy_s:g} 秒", "请稍后重试"
-            else:
-                said = str(error).strip().splitlines()
-                detail, remedy = (
-                    f"数据库没有应答：{said[0] if said else type(error).__name__}",
-                    "请检查数据库服务、地址和权限",
-                )
-            raise StoreUnreachable(detail, where="PostGIS", remedy=remedy) from error
+        with self._connections.transaction() as cursor:
+            cursor.execute("SHOW server_encoding")
+            if cursor.fetchone()[0] != "UTF8":
+                raise InvalidInput("数据库的编码不是 UTF8", where="PostGIS", remedy="请用 ENCODING 'UTF8' 建库")
+            if not tables.is_current(cursor):
+                tables.bring_up_to_date(cursor)
 
     # ------------------------------------------------------------------ writing
 
@@ -308,7 +310,7 @@ class PostGISStore:
     def _tidy(self, layers: list[Layer]) -> None:
         """Give back the space of replaced rows and tell the planner of the new ones; the commit stands without it."""
         with suppress(psycopg2.Error):
-            connection = self._connect()
+            connection = self._connections.writer()
             try:
                 with connection.cursor() as cursor:
                     for layer in layers:
@@ -330,59 +332,6 @@ class _Stream:
         taken = self._rest[:size] if size >= 0 else self._rest
         self._rest = self._rest[len(taken) :]
         return bytes(taken)
-
-
-def _selected(layer: Layer, name: str) -> str:
-    """A column in stored form: dates and json as text, booleans as 0 and 1."""
-    cast = {"date": "::text", "json": "::text", "boolean": "::int"}.get(layer.field(name).kind, "")
-    return quoted(name) + cast
-
-
-def _rows_sql(question: Question) -> SQL:
-    """The statement that gives the rows of a question: its columns, then the geometry where it is wanted."""
-    layer = question.layer
-    where, values = _where(question)
-    wanted = [_selected(layer, name) for name in question.columns] + (["geom"] if question.geometry else [])
-    sql = f"SELECT {', '.join(wanted)} FROM {table(layer.name)}{where} ORDER BY {quoted(layer.key)}"  # noqa: S608
-    if question.limit is not None:
-        sql += " LIMIT %s"
-        values.append(question.limit)
-    return sql, values
-
-
-def _frame_of(question: Question, rows: Sequence[tuple[Any, ...]]) -> Frame:
-    """The frame of the rows that ``_rows_sql`` gave."""
-    columns = list(zip(*rows, strict=True)) or [()] * (len(question.columns) + question.geometry)
-    geometries = None
-    if question.geometry:
-        geometries = shapely.set_srid(shapely.from_wkb(np.array(columns.pop(), dtype=object)), 0)
-    return from_stored(question.layer, question.columns, columns, geometries)
-
-
-def _where(question: Question) -> SQL:
-    parts, values = written(question.conditions, "%s", _NO_LIMIT)
-    if question.box is not None:
-        west, south, east, north = question.box
-        # && compares boxes rounded outwards to 32 bits, so it finds candidates; the coordinates decide.
-        parts.append(
-            "geom && ST_MakeEnvelope(%s, %s, %s, %s, %s) "
-            "AND ST_XMin(geom) <= %s AND ST_XMax(geom) >= %s AND ST_YMin(geom) <= %s AND ST_YMax(geom) >= %s"
-        )
-        values += [west, south, east, north, SRID, east, west, north, south]
-    if question.filter is not None:
-        condition, bound = filter_sql(question.filter, question.layer, _DIALECT)
-        parts.append(condition)
-        values += bound
-    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
-
-
-def _spatial(op: str, geometry: dict[str, Any]) -> SQL:
-    """A spatial function of a filter. PostGIS looks into the index by itself, but for ST_Disjoint."""
-    function = "ST_" + op.removeprefix("s_").capitalize()
-    return f"{function}(geom, ST_GeomFromWKB(%s, %s))", [psycopg2.Binary(wkb(geometry)), SRID]
-
-
-_DIALECT = Dialect("%s", "{0} LIKE %s", lambda pattern: pattern, _spatial, "geom")
 
 
 def _listing(name: str, columns: Mapping[str, tuple[str, str]]) -> str:

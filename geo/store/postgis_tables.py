@@ -8,7 +8,7 @@ from typing import Any
 from geo.errors import InvalidInput
 from geo.layers.schema import LAYERS, Layer
 from geo.store.records import LOAD_COLUMNS, RUN_COLUMNS
-from geo.store.tables import indexed_fields, quoted, schema_mark
+from geo.store.tables import indexed_fields, quoted, schema_mark, sorted_fields
 
 SCHEMA = "lianpian"
 
@@ -76,6 +76,20 @@ def bring_up_to_date(cursor: Any) -> None:
         )
 
 
+def make_reader(cursor: Any, role: str) -> None:
+    """Make a role that may read every table of the store, those to come included, and nothing else."""
+    name = quoted(role)
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+    if cursor.fetchone() is None:
+        cursor.execute(f"CREATE ROLE {name} NOLOGIN")
+    cursor.execute(f"GRANT USAGE ON SCHEMA {quoted(SCHEMA)} TO {name}")
+    cursor.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(SCHEMA)} TO {name}")
+    cursor.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(SCHEMA)} GRANT SELECT ON TABLES TO {name}")
+    cursor.execute("SELECT NOT pg_has_role(current_user, %s, 'MEMBER')", (role,))
+    if cursor.fetchone()[0]:
+        cursor.execute(f"GRANT {name} TO CURRENT_USER")
+
+
 def _make_layer(cursor: Any, layer: Layer) -> None:
     name = table(layer.name)
     columns = ["fid bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY"]
@@ -104,6 +118,11 @@ def _make_layer(cursor: Any, layer: Layer) -> None:
     for field_name in indexed_fields(layer):
         index = quoted(f"{layer.name}_by_{field_name}")
         cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({quoted(field_name)})")
+    for field_name in sorted_fields(layer):
+        for direction in ("asc", "desc"):
+            index = quoted(f"{layer.name}_{direction}_{field_name}")
+            order = f"{quoted(field_name)} {direction.upper()} NULLS LAST, {quoted(layer.key)}"
+            cursor.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({order})")
     if layer.geometry is not None:
         cursor.execute(f"CREATE INDEX IF NOT EXISTS {quoted(layer.name + '_geom')} ON {name} USING gist (geom)")
     _comment(cursor, layer.name, layer.zh, [(f.name, f"{f.zh} ({f.unit})" if f.unit else f.zh) for f in layer.fields])

@@ -11,9 +11,11 @@ from geo.layers.schema import LAYERS, Layer
 LAYOUT = 1  # of the tables around the layers; raise it when a store of the earlier layout cannot be read any more
 
 # Fields by which people narrow a layer down; each layer that has one gets an index on it.
-INDEXED = ("parcel_id", "plot_id", "town", "kind", "level", "land_use", "layer")
+INDEXED = ("parcel_id", "plot_id", "town", "kind", "level", "land_use", "layer", "status")
 # A layer that keeps all runs is asked for one of them, or for the history of a parcel.
 INDEXED_IN_HISTORY = ("run_id", "parcel_id")
+# Fields by which people sort a layer on the map; each has an index for either direction.
+SORTED = ("area_m2",)
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -42,10 +44,23 @@ def indexed_fields(layer: Layer) -> tuple[str, ...]:
     return tuple(name for name in wanted if name in layer.columns and name != layer.key)
 
 
+def sorted_fields(layer: Layer) -> tuple[str, ...]:
+    """Fields of a layer with an index in the order of a page, the key last, for either direction."""
+    if layer.geometry is None or layer.keeps_earlier_runs:
+        return ()
+    return tuple(name for name in SORTED if name in layer.columns)
+
+
 def schema_mark() -> str:
     """A short hash over layers, fields, kinds and indexes: a store that carries it needs no look at its tables."""
     told = [
-        (layer.name, layer.key, layer.geometry, indexed_fields(layer), [(f.name, f.kind) for f in layer.fields])
+        (
+            layer.name,
+            layer.key,
+            layer.geometry,
+            (indexed_fields(layer), sorted_fields(layer)),
+            [(f.name, f.kind) for f in layer.fields],
+        )
         for layer in LAYERS.values()
     ]
     return hashlib.sha256(repr((LAYOUT, told)).encode()).hexdigest()[:16]

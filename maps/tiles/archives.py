@@ -1,4 +1,4 @@
-"""All tiles of an edition in one file for a static host or a CDN: PMTiles or MBTiles, the same bytes as the service's."""
+"""All tiles of an edition in one file for a static host: PMTiles or MBTiles, the same bytes as the service's."""
 
 from __future__ import annotations
 

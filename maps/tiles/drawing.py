@@ -76,9 +76,8 @@ def draw(
     z: Whole,
     x: Whole,
     y: Whole,
-    keep_collapsed: bool,
 ) -> Drawn:
-    """Commands of the chosen features in tile ``z/x/y``.
+    """Commands of the chosen features in tile ``z/x/y``; a polygon smaller than a unit is drawn as a square of one.
 
     Parameters
     ----------
@@ -88,7 +87,6 @@ def draw(
     feature_start : (f + 1,) rings of each feature
     kinds : (f,) point, line or polygon
     chosen : (n,) features, ascending
-    keep_collapsed : whether a polygon smaller than a unit is drawn as a square of one, instead of not at all
     """
     number = chosen.shape[0]
     bounds = np.zeros(number + 1, dtype=np.int64)
@@ -138,11 +136,11 @@ def draw(
                 if n < 3 or west > _HIGH or east < _LOW or north > _HIGH or south < _LOW:
                     dropped = not hole
                     continue
-                touched = True
                 entire = entire and off == 0
                 if west < _LOW or east > _HIGH or north < _LOW or south > _HIGH:
                     entire = False
                     n = clip_ring(px, py, n, qx, qy)
+                touched = touched or n > 0
                 n = straighten(px, py, n)
                 area = doubled_area(px, py, 0, n) if n >= 3 else np.int64(0)
                 if (area >= 0 and hole) or (area <= 0 and not hole):
@@ -160,7 +158,7 @@ def draw(
                 else:
                     out = _with_room(out, used, 10 * starts[rings] + 16 * rings)
                     used = _put_rings(out, used, fx, fy, starts, rings)
-            elif touched and keep_collapsed:
+            elif touched:
                 a = column_of(xy[ring_start[first], 0], deeper, z, x)
                 b = row_of(xy[ring_start[first], 1], geographic, z, y)
                 if _LOW <= a < _HIGH and _LOW <= b < _HIGH:

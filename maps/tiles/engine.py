@@ -49,11 +49,15 @@ class Drawable:
     ----------
     layer : as it was published
     mask : (n,) rows that are shown; ``None`` for all
+    columns : attributes that may be seen; ``None`` for all
     """
 
-    def __init__(self, layer: LayerEdition, mask: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self, layer: LayerEdition, mask: NDArray[np.bool_] | None = None, columns: frozenset[str] | None = None
+    ) -> None:
         self.layer = layer
         self.mask = mask
+        self.columns = columns
         self._anew: dict[int, Level] = {}
         self._gathering = threading.Lock()
 
@@ -84,7 +88,9 @@ def selected(layer: LayerEdition, filter: Filter | None, scope: Scope) -> Drawab
     InvalidParameter
         The filter asks for geometry, which an edition holds for drawing only, or for a field that tiles do not have.
     """
-    return Drawable(layer, _mask(layer, TILE_LAYERS[layer.name], filter, scope))
+    kind = TILE_LAYERS[layer.name]
+    seen = None if scope.columns is None else scope.columns | {kind.key, "count", layer.measure}
+    return Drawable(layer, _mask(layer, kind, filter, scope), seen)
 
 
 def tile_layer(
@@ -124,9 +130,11 @@ def tile_layer(
         names = list(table.names)
     else:
         names = list(TILE_LAYERS[layer.name].columns if columns is None else columns)
+    if drawable.columns is not None:
+        names = [name for name in names if name in drawable.columns]
     drawn = draw(
         shapes.xy, shapes.ring_start, shapes.ring_hole, shapes.feature_start, shapes.kinds, features,
-        matrices.geographic, matrices.deeper, z, x, y, place > 0,
+        matrices.geographic, matrices.deeper, z, x, y,
     )  # fmt: skip
     at = np.flatnonzero(drawn.faulty)
     mended, mended_bounds = _mended(level, features[at], matrices, z, x, y) if len(at) else _none_mended()

@@ -25,7 +25,16 @@ def mended_commands(shapes: NDArray[np.object_]) -> tuple[NDArray[np.uint8], Int
     rounded = shapely.set_precision(_valid(near), 1.0)
     parts, owner = shapely.get_parts(rounded, return_index=True)
     areal = shapely.get_type_id(parts) == 3
-    parts, owner = shapely.orient_polygons(parts[areal]), owner[areal]
+    parts, owner = parts[areal], owner[areal]
+    # What is smaller than a unit is drawn as a square of one.
+    flat = np.setdiff1d(np.flatnonzero(~shapely.is_empty(near)), owner)
+    if len(flat):
+        corner = np.clip(np.rint(shapely.bounds(near[flat])[:, :2]), low, high - 1)
+        squares = shapely.box(corner[:, 0], corner[:, 1], corner[:, 0] + 1, corner[:, 1] + 1)
+        parts, owner = np.append(parts, squares), np.append(owner, flat)
+        order = np.argsort(owner, kind="stable")
+        parts, owner = parts[order], owner[order]
+    parts = shapely.orient_polygons(parts)
     # On the tile rows run downwards, so rings that turn left on paper are the outer ones' mirror: positive by the
     # surveyor's formula, as the encoder wants them.
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)

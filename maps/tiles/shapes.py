@@ -69,7 +69,7 @@ def flattened(geometries: NDArray[np.object_]) -> Shapes:
     order = np.lexsort((kinds, owner))  # stable: the parts of one feature keep their order
     parts, owner, kinds = parts[order], owner[order], kinds[order]
     areal = kinds == POLYGON
-    rings, place = shapely.get_rings(shapely.orient_polygons(parts[areal]), return_index=True)
+    rings, place = shapely.get_rings(parts[areal], return_index=True)
     part_of_ring = np.concatenate([np.flatnonzero(areal)[place], np.flatnonzero(~areal)])
     every = np.concatenate([rings, parts[~areal]])
     hole = np.zeros(len(every), dtype=np.uint8)
@@ -79,6 +79,7 @@ def flattened(geometries: NDArray[np.object_]) -> Shapes:
     coordinates, ring_of_vertex = shapely.get_coordinates(every, return_index=True)
     xy = np.clip(np.rint(coordinates), 0, SIZE - 1).astype(np.uint32)
     ring_start = np.searchsorted(ring_of_vertex, np.arange(len(every) + 1)).astype(np.int64)
+    _turn_rings(xy, ring_start, hole, kinds[part_of_ring] == POLYGON)
     begins = np.ones(len(parts), dtype=bool)
     begins[1:] = (owner[1:] != owner[:-1]) | (kinds[1:] != kinds[:-1])
     feature_of_part = np.cumsum(begins) - 1
@@ -90,6 +91,26 @@ def flattened(geometries: NDArray[np.object_]) -> Shapes:
     return Shapes(
         xy, ring_start, hole, feature_start, kinds[begins], owner[begins].astype(np.int32), boxes, nodes, storeys
     )
+
+
+def _turn_rings(
+    xy: NDArray[np.uint32], ring_start: NDArray[np.int64], hole: NDArray[np.uint8], closed: NDArray[np.bool_]
+) -> None:
+    """Turn rings in place: outer ones positive by the surveyor's formula, inner ones negative.
+
+    By the area that a ring has on the grid: rounding turns slivers over, and an area of floats would not know.
+    """
+    if not len(hole):
+        return
+    # Relative to the first vertex of the ring, so that the products stay exact in 64 bits.
+    near = xy.astype(np.int64) - np.repeat(xy[ring_start[:-1]].astype(np.int64), np.diff(ring_start), axis=0)
+    crossed = np.zeros(len(xy), dtype=np.int64)
+    crossed[:-1] = near[:-1, 0] * near[1:, 1] - near[1:, 0] * near[:-1, 1]
+    crossed[ring_start[1:] - 1] = 0  # from the end of a ring there is no edge to the next
+    area = np.add.reduceat(crossed, ring_start[:-1])
+    for ring in np.flatnonzero(closed & (np.where(hole == 1, -area, area) < 0)):
+        begin, end = ring_start[ring], ring_start[ring + 1]
+        xy[begin:end] = xy[begin:end][::-1].copy()
 
 
 def _boxes(xy: NDArray[np.uint32], starts: NDArray[np.int64]) -> NDArray[np.uint32]:

@@ -97,7 +97,7 @@ def test_one_item_with_its_properties(client: httpx.Client, served_district: Ser
         ("/collections/parcels/items?bbox=2,2,1,1", 400, "invalid-parameter"),
         ("/collections/parcels/items?limit=0", 400, "invalid-parameter"),
         ("/collections/parcels/items?limit=x", 400, "invalid-parameter"),
-        ("/collections/parcels/items?land_use=1001", 400, "invalid-parameter"),
+        ("/collections/parcels/items?nothing=1001", 400, "invalid-parameter"),
         ("/findings?level=nothing", 400, "invalid-parameter"),
         ("/findings?kind=x", 400, "invalid-parameter"),
         ("/findings/statistics?by=geometry", 400, "invalid-parameter"),

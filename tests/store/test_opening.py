@@ -227,7 +227,7 @@ def test_readers_cannot_write(tmp_path: Path, postgis_url: str) -> None:
     embedded, office = GeoPackageStore(tmp_path / "a.gpkg"), PostGISStore(postgis_url)
     with embedded._readers.borrowed() as connection, pytest.raises(sqlite3.OperationalError):
         connection.execute("DELETE FROM parcels")
-    with office._readers.borrowed() as session, pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
-        session.cursor().execute("DELETE FROM lianpian.parcels")
+    with office._connections.borrowed() as reader, pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
+        reader.connection.cursor().execute("DELETE FROM lianpian.parcels")
     embedded.close()
     office.close()

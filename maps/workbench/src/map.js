@@ -74,10 +74,12 @@ export class DistrictMap {
     this.map.on("click", (event) => {
       const ref = this.#pick(event.point);
       if (ref) onPick(ref);
+      else if (this.#isGathered(event.point)) this.map.easeTo({ center: event.lngLat, zoom: this.map.getZoom() + 2 });
     });
     this.map.on("mousemove", (event) => {
       onPoint(event.lngLat.lng, event.lngLat.lat);
-      this.map.getCanvas().style.cursor = this.#pick(event.point) ? "pointer" : "";
+      const cursor = this.#pick(event.point) ? "pointer" : this.#isGathered(event.point) ? "zoom-in" : "";
+      this.map.getCanvas().style.cursor = cursor;
     });
   }
 
@@ -94,10 +96,16 @@ export class DistrictMap {
     if (match) return { kind: match.properties.kind, id: match.properties.site_id };
     const under = this.map.queryRenderedFeatures([x, y]);
     const plot = under.find((item) => item.source === "plots" && item.layer.type === "fill");
-    const parcel = under.find((item) => (item.source === "parcels" || item.source === "findings") && item.layer.type === "fill");
+    const parcel = under.find((item) => item.properties.parcel_id !== undefined
+      && (item.source === "parcels" || item.source === "findings") && item.layer.type === "fill");
     const asPlot = plot && { kind: /** @type {const} */ ("plot"), id: String(plot.properties.plot_id) };
     const asParcel = parcel && { kind: /** @type {const} */ ("parcel"), id: String(parcel.properties.parcel_id) };
     return (this.map.getZoom() < PARCEL_ZOOM ? (asPlot ?? asParcel) : (asParcel ?? asPlot)) ?? null;
+  }
+
+  /** Whether many features stand there as one: a closer look shows them. @param {{x: number, y: number}} point */
+  #isGathered({ x, y }) {
+    return this.map.queryRenderedFeatures([x, y]).some((item) => item.properties.count !== undefined);
   }
 
   #addSelectionLayers() {

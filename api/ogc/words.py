@@ -1,0 +1,83 @@
+"""What the pages say, in both languages."""
+
+from __future__ import annotations
+
+from geo.layers.schema import Layer
+
+WORDS: dict[str, dict[str, str]] = {
+    "zh": {
+        "name": "连片",
+        "landing": "数据服务",
+        "about": "闲置与低效用地、500 亩以上集中连片工业用地、项目选址",
+        "workbench": "工作台地图",
+        "collections": "图层",
+        "conformance": "符合的标准",
+        "definition": "接口定义（OpenAPI）",
+        "docs": "接口文档",
+        "items": "要素",
+        "queryables": "可查询的字段",
+        "sortables": "可排序的字段",
+        "field": "字段",
+        "meaning": "含义",
+        "kind": "类型",
+        "unit": "单位",
+        "value": "值",
+        "extent": "范围（西、南、东、北）",
+        "during": "时间",
+        "forms": "下载全部",
+        "browse": "浏览要素",
+        "following": "下一页",
+        "first": "第一页",
+        "shown": "本页",
+        "matched": "共",
+        "key": "编号",
+        "language": "English",
+        "systems": "坐标系",
+        "also": "本页另有",
+        "geometry": "几何类型",
+        "links": "全部链接",
+        "stored": "存储",
+        "none": "没有要素",
+        "plain_table": "无几何",
+    },
+    "en": {
+        "name": "Lianpian",
+        "landing": "Data service",
+        "about": "Idle and inefficient land, contiguous industrial plots of 500 mu and more, sites for projects",
+        "workbench": "Map workbench",
+        "collections": "Collections",
+        "conformance": "Conformance",
+        "definition": "API definition (OpenAPI)",
+        "docs": "API documentation",
+        "items": "Items",
+        "queryables": "Queryables",
+        "sortables": "Sortables",
+        "field": "Field",
+        "meaning": "Chinese name",
+        "kind": "Type",
+        "unit": "Unit",
+        "value": "Value",
+        "extent": "Extent (west, south, east, north)",
+        "during": "Time",
+        "forms": "Download all",
+        "browse": "Browse items",
+        "following": "Next page",
+        "first": "First page",
+        "shown": "On this page",
+        "matched": "Matched",
+        "key": "Id",
+        "language": "中文",
+        "systems": "Coordinate systems",
+        "also": "This page as",
+        "geometry": "Geometry",
+        "links": "All links",
+        "stored": "storage",
+        "none": "No items",
+        "plain_table": "none",
+    },
+}
+
+
+def layer_title(layer: Layer, language: str) -> str:
+    """What a layer is called."""
+    return layer.zh if language == "zh" else layer.name.replace("_", " ").capitalize()
