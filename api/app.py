@@ -27,6 +27,7 @@ from api.problems import add_problem_handlers
 from api.publication import Watcher
 from api.routers import analysis, collections, exports, findings, imports, ledgers, pages, rules, service, sites, tiles
 from api.settings import Settings
+from geo.errors import LianpianError
 from geo.store.base import Store
 from maps.tiles.keeping import Editions
 from maps.tiles.source import TileSource
@@ -81,11 +82,13 @@ def create_app(
         watcher = Watcher(app.state.editions, settings) if settings.publish else None
         if watcher is not None:
             watcher.start()
+        warming = asyncio.create_task(asyncio.to_thread(_warm, app.state.tiles, app.state.editions))
         counting = asyncio.create_task(_publish_counts(app.state.figures))
         try:
             yield
         finally:
             counting.cancel()
+            await warming
             if watcher is not None:
                 await asyncio.to_thread(watcher.stop)
             store.close()
@@ -131,6 +134,11 @@ def create_app(
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=dist_folder()), name="static")
     return app
+
+
+def _warm(tiles: TileSource, editions: Editions) -> None:
+    with suppress(LianpianError):  # the first edition is still to come
+        tiles.warm(editions.current())
 
 
 async def _publish_counts(figures: Figures) -> None:

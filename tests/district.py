@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import uvicorn
 from hypothesis import settings
 
 from api.app import create_app
+from api.settings import Settings
 from data.demo.generate import build_district, write_district
 from geo.importing import prepare_loads, store_loads
 from geo.land.rules import load_rules
@@ -105,7 +107,10 @@ def served(analysed: Analysed) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    config = uvicorn.Config(create_app(analysed.store), "127.0.0.1", port, log_level="warning", lifespan="off")
+    folder = tempfile.TemporaryDirectory(prefix="lianpian-editions-")
+    application = create_app(analysed.store, Settings(editions=folder.name, publish=False))
+    application.state.editions.publish()
+    config = uvicorn.Config(application, "127.0.0.1", port, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -44,18 +44,21 @@ def page_of(store: Store, asked: Asked, base_url: str, given: Mapping[str, str],
     found = store.features(asked.query, crs=asked.crs, count_to=COUNT_TO)
     here = f"{base_url}/collections/{asked.layer.name}"
 
-    def address(**changes: str) -> str:
-        return f"{here}/items?{urlencode({**given, **changes})}"
+    def asked_again(*left_out: str) -> str:
+        kept = {name: text for name, text in given.items() if name not in left_out}
+        return f"{here}/items?{urlencode(kept)}{'&' if kept else ''}"
 
-    links = [link("self", address(f=form), FORMATS_OF_ITEMS[form])]
+    same = asked_again("f")
+    links = [link("self", f"{same}f={form}", FORMATS_OF_ITEMS[form])]
     links += [
-        link("alternate", address(f=word), kind)
+        link("alternate", f"{same}f={word}", kind)
         for word, kind in FORMATS_OF_ITEMS.items()
         if word != form and (word != "fgb" or asked.layer.geometry is not None)
     ]
     links.append(link("collection", f"{here}?f=json", JSON))
     if found.following is not None:
-        links.append(link("next", address(after=found.following.token(), f=form), FORMATS_OF_ITEMS[form]))
+        further = f"{asked_again('after', 'f')}after={found.following.token()}&f={form}"
+        links.append(link("next", further, FORMATS_OF_ITEMS[form]))
     return Page(found, links)
 
 

@@ -217,16 +217,16 @@ def stylesheet(request: Request) -> Response:
 
 
 for _path, _handler in (
+    ("/collections/{layer}/items", items),  # asked most, so looked at first
+    ("/collections/{layer}/items/{key:path}", item),
     ("/conformance", conformance),
     ("/collections", collections),
     ("/pages.css", stylesheet),
     ("/collections/{layer}", collection),
     ("/collections/{layer}/queryables", _schema("queryables")),
     ("/collections/{layer}/sortables", _schema("sortables")),
-    ("/collections/{layer}/items", items),
     ("/collections/{layer}/aggregates", aggregates),
     ("/collections/{layer}/nearest", nearest_items),
-    ("/collections/{layer}/items/{key:path}", item),
 ):
     router.add_route(_path, _handler, methods=["GET"], include_in_schema=False)
 router.add_route("/collections/{layer}/search", search, methods=["POST"], include_in_schema=False)

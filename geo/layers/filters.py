@@ -141,11 +141,20 @@ def _parsed(given: Any) -> tuple[Any, str]:
         text = json.dumps(given, ensure_ascii=False, allow_nan=False)
         if len(_bare(given)) > _MOST_CHARACTERS:
             raise _too_much(f"过滤条件（坐标除外）超过 {_MOST_CHARACTERS} 个字符")
-        return cql2.parse_json(text).to_json(), text
+        return _as_written(cql2.parse_json(text).to_json(), given), text
     except (cql2.ParseError, cql2.ValidationError, ValueError, TypeError, RecursionError):
         raise wrong(
             "过滤条件不是有效的 CQL2-JSON", '例如 {"op": "=", "args": [{"property": "town"}, "甲镇"]}'
         ) from None
+
+
+def _as_written(parsed: Any, given: Any) -> Any:
+    """What the library made of CQL2-JSON, with the numbers as they were given: it is wrong in the last bit of some."""
+    if isinstance(parsed, dict) and isinstance(given, dict):
+        return {name: _as_written(value, given.get(name)) for name, value in parsed.items()}
+    if isinstance(parsed, list) and isinstance(given, list) and len(parsed) == len(given):
+        return [_as_written(*pair) for pair in zip(parsed, given, strict=True)]
+    return given if isinstance(parsed, float) and isinstance(given, float) else parsed
 
 
 def _placed(node: Any, placed: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:

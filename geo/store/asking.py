@@ -23,6 +23,7 @@ from geo.store.base import Bounds, Query, Scope, Total
 from geo.store.places import Place, Sort
 from geo.store.tables import known_layer, quoted
 
+_BEYOND = 2**1023
 _INT64 = (-(2**63), 2**63 - 1)
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
@@ -374,6 +375,8 @@ def _number(field: Field, value: Any) -> float | int:
             raise _wrong(field, value, "数值") from None
     if isinstance(number, float) and math.isnan(number):
         raise _wrong(field, value, "数值")
+    if isinstance(number, int) and abs(number) >= _BEYOND:  # no double holds it
+        return math.inf if number > 0 else -math.inf
     return number
 
 

@@ -16,11 +16,13 @@ from geo.store.base import Bounds, Frame
 from geo.store.columns import from_stored
 from geo.store.filtering import SQL, Dialect, filter_sql, wkb
 from geo.store.geojson import DEGREE_DECIMALS
+from geo.store.postgis_connections import OWN_PLAN
 from geo.store.postgis_copy import SRID
 from geo.store.postgis_tables import table
 from geo.store.tables import quoted
 
 _NO_LIMIT = 2**31
+_LARGE_BOX = 0.005  # square degrees, some 50 km²: more than a screen of parcels
 _ROUNDING = 3e-7  # of a coordinate: 32 bits move it by at most 1.2e-7, once in the row and once in the box
 
 
@@ -65,6 +67,14 @@ def where_sql(question: Question) -> SQL:
         parts.append(condition)
         values += bound
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
+def _takes_many(question: Question) -> bool:
+    """Whether a question may take anything between no row and all, so that its best plan hangs on its values."""
+    if question.box is None:
+        return question.filter is not None or any(one.operator in (">=", "<=") for one in question.conditions)
+    west, south, east, north = question.box
+    return (east - west) * (north - south) > _LARGE_BOX
 
 
 def _box_condition(box: Bounds) -> SQL:
@@ -119,18 +129,26 @@ def features_sql(question: Question, counted: Question | None, count_to: int, *,
     if counted is not None:
         number, bound = count_sql(counted, count_to + 1)
         wanted.append(f"({number})")
-    # The page is cut before its rows are written.
+    # Places alone are sorted and cut; whole rows are fetched, and written, for the page only.
     ordered = order_sql(question)
+    names = [f"place_{number}" for number in range(len(question.sorted_fields))]
+    placed = ", ".join(f"{quoted(field)} AS {name}" for field, name in zip(question.sorted_fields, names, strict=True))
+    directions = [*(f"{direction.upper()} NULLS LAST" for _, direction in question.sort), "ASC"]
+    again = ", ".join(f"{name} {direction}" for name, direction in zip(names, directions, strict=True))
     found, values = [], []
     for stretch in stretches(question):
         where, narrowing = where_sql(stretch)
-        found.append(f"SELECT * FROM {table(layer.name)}{where} ORDER BY {ordered} LIMIT %s")  # noqa: S608
+        found.append(f"SELECT fid, {placed} FROM {table(layer.name)}{where} ORDER BY {ordered} LIMIT %s")  # noqa: S608
         values += [*narrowing, question.limit]
     page = found[0]
     if len(found) > 1:
-        page = f"SELECT * FROM (({') UNION ALL ('.join(found)})) AS found ORDER BY {ordered} LIMIT %s"  # noqa: S608
+        page = f"SELECT * FROM (({') UNION ALL ('.join(found)})) AS found ORDER BY {again} LIMIT %s"  # noqa: S608
         values.append(question.limit)
-    return f"SELECT {', '.join(wanted)} FROM ({page}) AS page ORDER BY {ordered}", [*bound, *values]  # noqa: S608
+    sql = (
+        f"{OWN_PLAN if _takes_many(question) else ''}SELECT {', '.join(wanted)} FROM ({page}) AS page "  # noqa: S608
+        f"JOIN {table(layer.name)} USING (fid) ORDER BY {again}"
+    )
+    return sql, [*bound, *values]
 
 
 def count_sql(question: Question, at_most: int | None) -> SQL:

@@ -26,12 +26,14 @@ def mended_commands(shapes: NDArray[np.object_]) -> tuple[NDArray[np.uint8], Int
     parts, owner = shapely.get_parts(rounded, return_index=True)
     areal = shapely.get_type_id(parts) == 3
     parts, owner = parts[areal], owner[areal]
-    # What is smaller than a unit is drawn as a square of one.
+    # What is thinner than a unit is drawn as wide as one.
     flat = np.setdiff1d(np.flatnonzero(~shapely.is_empty(near)), owner)
     if len(flat):
-        corner = np.clip(np.rint(shapely.bounds(near[flat])[:, :2]), low, high - 1)
-        squares = shapely.box(corner[:, 0], corner[:, 1], corner[:, 0] + 1, corner[:, 1] + 1)
-        parts, owner = np.append(parts, squares), np.append(owner, flat)
+        wide = shapely.clip_by_rect(shapely.buffer(near[flat], 0.75, join_style="mitre"), low, low, high, high)
+        thin, place = shapely.get_parts(shapely.set_precision(wide, 1.0), return_index=True)
+        solid = shapely.get_type_id(thin) == 3
+        thin, place = thin[solid], flat[place[solid]]
+        parts, owner = np.append(parts, thin), np.append(owner, place)
         order = np.argsort(owner, kind="stable")
         parts, owner = parts[order], owner[order]
     parts = shapely.orient_polygons(parts)

@@ -148,6 +148,17 @@ class TileSource:
         self._counts["sent_bytes"] += len(tile.data)
         return tile
 
+    def warm(self, edition: Edition) -> None:
+        """Load the compiled encoder before the first tile is asked for, by making one."""
+        for layer in edition.layers.values():
+            boxes = layer.levels[0].shapes.boxes
+            if len(boxes):
+                z = MAX_DATA_ZOOM
+                x, y = (int(cell) >> (32 - z) for cell in boxes[0, :2])
+                tile_layer(whole(layer), WEB_MERCATOR_QUAD, z, x, y)
+                vertices_in(layer, WEB_MERCATOR_QUAD, z, x, y)
+                return
+
     def stats(self) -> dict[str, float]:
         """What was counted since the start: hits in memory and in the shared file, tiles made and how long it took."""
         return {**self._counts, "held_tiles": float(len(self._held)), "held_bytes": float(self._held.bytes)}

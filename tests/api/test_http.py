@@ -21,7 +21,7 @@ from api.settings import Settings
 from geo.layers.schema import LAYERS
 from geo.store.base import Query
 from maps.tiles.layers import TILE_LAYERS
-from maps.tiles.mvt import tile_bounds
+from maps.tiles.matrices import WEB_MERCATOR_QUAD
 from tests.district import Analysed, Served
 
 
@@ -109,7 +109,7 @@ def test_one_item_with_its_properties(client: httpx.Client, served_district: Ser
         ("/tiles/nothing.json", 404, "not-found"),
         ("/tiles/parcels/3/8/0.mvt", 404, "not-found"),
         ("/tiles/parcels/99/0/0.mvt", 404, "not-found"),
-        ("/tiles/parcels/x/0/0.mvt", 400, "invalid-parameter"),
+        ("/tiles/parcels/x/0/0.mvt", 404, "not-found"),
         ("/styles/nothing.json", 404, "not-found"),
     ],
 )
@@ -294,11 +294,10 @@ def test_a_tile_holds_the_features_of_its_box(
     features = decoded[layer]["features"]
     key = LAYERS[source].key
     inside = everything[
-        shapely.intersects(shapely.box(*tile_bounds(z, x, y, 0)), np.asarray(everything.geometry.array))
+        shapely.intersects(shapely.box(*WEB_MERCATOR_QUAD.lonlat_bounds(z, x, y)), np.asarray(everything.geometry.array))
     ]
-    # Sub-pixel pieces at the tile's edge may vanish; nothing else may.
     drawn = {feature["properties"][key] for feature in features}
-    assert len(set(inside[key]) - drawn) <= 0.01 * len(inside)
+    assert set(inside[key]) <= drawn
     assert len({feature["id"] for feature in features}) == len(features)
 
 
@@ -334,7 +333,7 @@ def test_tilejson_describes_what_the_tiles_hold(client: httpx.Client) -> None:
         document = client.get(f"/tiles/{name}.json").json()
         assert document["tilejson"] == "3.0.0"
         assert document["minzoom"] == layer.min_zoom
-        assert set(document["vector_layers"][0]["fields"]) == set(layer.columns)
+        assert set(layer.columns) <= set(document["vector_layers"][0]["fields"])
 
 
 # --- clients and pages ------------------------------------------------------------------------------------------------
@@ -360,7 +359,10 @@ def test_every_answer_carries_the_security_headers(client: httpx.Client) -> None
 def test_pages_name_no_other_host(client: httpx.Client) -> None:
     for url in ("/", "/docs", "/styles/district.json"):
         text = client.get(url).text.replace(str(client.base_url), "/")
-        assert "http://" not in text.replace("http://www.w3.org", "")
+        named = ("http://www.w3.org", "http://www.opengis.net/def/")  # names of things, fetched by nobody
+        for name in named:
+            text = text.replace(name, "")
+        assert "http://" not in text
         assert "https://" not in text
 
 

@@ -11,6 +11,7 @@ import geopandas as gpd
 import httpx
 import pytest
 
+from geo.layers.schema import LAYERS
 from geo.store.base import Query, Store
 from tests.district import Analysed, served
 
@@ -41,7 +42,9 @@ class Api:
 
     def keys(self, layer: str = "parcels", **parameters: Any) -> list[str]:
         """The keys that a question gives, of all pages."""
-        page = self.json(f"/collections/{layer}/items", **{"limit": 10_000, **parameters})
+        page = self.json(
+            f"/collections/{layer}/items", **{"limit": 10_000, "properties": LAYERS[layer].key, **parameters}
+        )
         return [feature["id"] for feature in page["features"]]
 
 

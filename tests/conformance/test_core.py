@@ -87,8 +87,8 @@ def test_an_unknown_parameter_is_refused(api: Api, path: str) -> None:
         ("datetime", "yesterday"), ("datetime", "2024-13-01"), ("datetime", "2024-02-02/2024-01-01"),
         ("datetime", "2024-01-01/2024-01-02/2024-01-03"), ("datetime", "2024-02-30T00:00:00Z"),
         ("properties", "no_such_field"), ("sortby", "+no_such_field"), ("after", "!!"), ("f", "gml"),
-        ("area_m2", "wide"), ("contract_date", "soon"), ("above_scale", "perhaps"), ("employees", "9" * 400),
-        ("town", "\0"), ("employees", str(2**63)), ("limit", "9" * 400 + "x"),
+        ("area_m2", "wide"), ("contract_date", "soon"), ("above_scale", "perhaps"),
+        ("town", "\0"), ("limit", "9" * 400 + "x"),
     ],
 )  # fmt: skip
 def test_an_invalid_value_is_refused(api: Api, name: str, value: str) -> None:
@@ -96,8 +96,12 @@ def test_an_invalid_value_is_refused(api: Api, name: str, value: str) -> None:
 
 
 @requirement(FEATURES_1, "core/query-param-invalid")
-@pytest.mark.parametrize("query", ["town=%ED%A0%80", "filter=town%3D'%ED%A0%80'", "limit=1&limit=2", "bbox=%00"])
-def test_an_address_that_is_no_text_is_refused(api: Api, query: str) -> None:
+@pytest.mark.parametrize(
+    "query",
+    ["town=%ED%A0%80", "filter=town%3D'%ED%A0%80'", "limit=1&limit=2", "bbox=%00", f"employees={'9' * 400}",
+     f"area_m2={'9' * 5000}", f"employees={2**63}", f"filter=employees%3E{'9' * 400}"],
+)  # fmt: skip
+def test_what_no_row_can_have_is_refused_or_found_nowhere(api: Api, query: str) -> None:
     answer = api.client.get(f"{ITEMS}?{query}")
     assert answer.status_code in (200, 400), answer.text
     assert answer.status_code == 400 or answer.json()["numberReturned"] == 0
@@ -152,25 +156,24 @@ def test_the_extent_holds_every_feature(api: Api, parcels: gpd.GeoDataFrame) -> 
 
 
 @requirement(FEATURES_1, "core/sfc-md-op", "core/sfc-md-success")
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_collection_by_itself_is_the_one_of_the_list(api: Api, layer: str) -> None:
-    alone = api.json(f"/collections/{layer}")
-    (listed,) = (one for one in api.json("/collections")["collections"] if one["id"] == layer)
-    for name in ("id", "title", "itemType", "crs"):
-        assert alone[name] == listed[name]
-    assert alone.get("extent", {}).get("spatial") == listed.get("extent", {}).get("spatial")
-    assert {link["rel"] for link in listed["links"]} <= {link["rel"] for link in alone["links"]}
+def test_a_collection_by_itself_is_the_one_of_the_list(api: Api) -> None:
+    for listed in api.json("/collections")["collections"]:
+        alone = api.json(f"/collections/{listed['id']}")
+        for name in ("id", "title", "itemType", "crs"):
+            assert alone[name] == listed[name]
+        assert alone.get("extent", {}).get("spatial") == listed.get("extent", {}).get("spatial")
+        assert {link["rel"] for link in listed["links"]} <= {link["rel"] for link in alone["links"]}
 
 
 # --- features ---------------------------------------------------------------------------------------------------------
 
 
 @requirement(FEATURES_1, "core/fc-op")
-@pytest.mark.parametrize("layer", LAYERS)
-def test_every_collection_gives_its_features(api: Api, layer: str) -> None:
-    page = api.json(f"/collections/{layer}/items", limit=2)
-    assert page["numberMatched"] == api.store.count(Query(layer))
-    assert page["numberReturned"] == min(2, page["numberMatched"])
+def test_every_collection_gives_its_features(api: Api) -> None:
+    for layer in LAYERS:
+        page = api.json(f"/collections/{layer}/items", limit=2)
+        assert page["numberMatched"] == api.store.count(Query(layer))
+        assert page["numberReturned"] == min(2, page["numberMatched"])
 
 
 @requirement(FEATURES_1, "core/fc-limit-definition")
@@ -258,7 +261,7 @@ def test_only_features_of_the_day(api: Api, parcels: gpd.GeoDataFrame) -> None:
 
 @requirement(FEATURES_1, "core/fc-response")
 def test_parameters_are_joined_by_and(api: Api, parcels: gpd.GeoDataFrame) -> None:
-    town = parcels["town"].iloc[0]
+    town = parcels["town"].mode()[0]
     together = {"bbox": "119.9,32.0,119.95,32.03", "datetime": "2015-01-01/..", "town": town}
     each = [set(api.keys(**{name: value})) for name, value in together.items()]
     assert set(api.keys(**together)) == set.intersection(*each)
@@ -313,13 +316,13 @@ def test_number_returned_is_that_of_the_page(api: Api, limit: int) -> None:
 
 
 @requirement(FEATURES_1, "core/f-op", "core/f-success")
-@pytest.mark.parametrize("layer", LAYERS)
-def test_one_feature_is_the_one_of_the_page(api: Api, layer: str) -> None:
-    for feature in api.json(f"/collections/{layer}/items", limit=2)["features"]:
-        alone = api.json(f"/collections/{layer}/items/{feature['id']}")
-        del alone["links"]
-        assert alone == feature
-    api.get(f"/collections/{layer}/items/nobody", status=404)
+def test_one_feature_is_the_one_of_the_page(api: Api) -> None:
+    for layer in LAYERS:
+        for feature in api.json(f"/collections/{layer}/items", limit=1)["features"]:
+            alone = api.json(f"/collections/{layer}/items/{feature['id']}")
+            del alone["links"]
+            assert alone == feature
+        api.get(f"/collections/{layer}/items/nobody", status=404)
 
 
 @requirement(FEATURES_1, "core/f-links")
@@ -329,5 +332,3 @@ def test_one_feature_links_to_itself_and_its_collection(api: Api, parcels: gpd.G
     assert api.json(relations(document, "self")[0]["href"])["id"] == key
     assert relations(document, "alternate")[0]["type"] == "text/html"
     assert api.json(relations(document, "collection")[0]["href"])["id"] == "parcels"
-
-

@@ -9,7 +9,7 @@ from tests.conformance.conftest import Api
 from tests.conformance.requirements import NEEDS, REQUIREMENTS, class_address, listed
 
 
-def tested() -> set[str]:
+def covered() -> set[str]:
     """The numbers that tests of this folder stand for."""
     found = set()
     for path in Path(__file__).parent.glob("test_*.py"):
@@ -23,7 +23,7 @@ def tested() -> set[str]:
 
 
 def test_every_requirement_has_a_test_and_every_test_a_requirement() -> None:
-    assert tested() == listed()
+    assert covered() == listed()
 
 
 def test_every_declared_class_has_its_requirements_listed(api: Api) -> None:

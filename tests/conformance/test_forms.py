@@ -144,7 +144,9 @@ def test_what_is_defined_is_there(api: Api, parcels: gpd.GeoDataFrame) -> None:
     for path, item in paths.items():
         for word, value in given.items():
             path = path.replace(word, value)
-        required = [one for one in item.get("get", {}).get("parameters", []) if one["required"] and one["in"] == "query"]
+        required = [
+            one for one in item.get("get", {}).get("parameters", []) if one["required"] and one["in"] == "query"
+        ]
         if "{" not in path and "get" in item and not required:
             answer = api.client.get(path, headers={"Accept": "application/json"})
             assert str(answer.status_code) in item["get"]["responses"], f"{path}: {answer.status_code}"

@@ -82,3 +82,28 @@ def test_coordinates_come_in_the_axis_order_of_the_authority(filled: Store, crs:
     (text,) = filled.features(Query("parcels", limit=1), crs=crs).features
     first, second = json.loads(text)["geometry"]["coordinates"][0][0]
     assert (first < second) is northing_first
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_pages_by_area_go_on_into_the_rows_without_one(filled: Store, direction: str) -> None:
+    sort = (("area_m2", direction),)
+    whole = filled.features(Query("parcels", sort=sort, limit=100)).keys
+    for size in (1, 7, 29):
+        query, keys = Query("parcels", sort=sort, limit=size), []
+        while True:
+            page = filled.features(query)
+            keys += page.keys
+            if page.following is None:
+                break
+            query = replace(query, after=page.following)
+        assert keys == whole
+
+
+def test_a_box_takes_what_touches_it_and_nothing_a_hair_away(filled: Store) -> None:
+    # The squares are 0.001 wide, 0.002 apart; indexes hold 32 bits, which know 120 to 0.0000076.
+    hair, gap_ends = 1e-9, 120.002
+    for wide in (0.00001, 0.0009, 5.0):
+        box = (gap_ends - wide, 31.0, gap_ends, 31.001)
+        assert "P000001" in filled.features(Query("parcels", bbox=box, limit=100)).keys
+        box = (gap_ends - wide, 31.0, gap_ends - hair, 31.001)
+        assert "P000001" not in filled.features(Query("parcels", bbox=box, limit=100)).keys
