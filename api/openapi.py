@@ -30,11 +30,43 @@ def description(app: FastAPI, modules: Iterable[ModuleType]) -> dict[str, Any]:
     if "summary" in info:  # a word of 3.1
         info.setdefault("description", info.pop("summary"))
     paths: dict[str, Any] = document.setdefault("paths", {})
+    for path, item in paths.items():
+        for operation in item.values():
+            _tell_problems(operation, path)
     for module in modules:
         for path, item in getattr(module, "OPENAPI_PATHS", {}).items():
             paths[path] = {**paths.get(path, {}), **item}
     document.setdefault("servers", [{"url": "/"}])
     return document
+
+
+def problem_response(told: str) -> dict[str, Any]:
+    """An answer that is a problem document (``api.problems``)."""
+    schema = {
+        "type": "object",
+        "required": ["type", "status", "detail"],
+        "properties": {
+            "type": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "where": {"type": "string"},
+            "remedy": {"type": "string"},
+        },
+    }
+    return {"description": told, "content": {"application/problem+json": {"schema": schema}}}
+
+
+def _tell_problems(operation: dict[str, Any], path: str) -> None:
+    """The problems that any route of the framework may answer; it tells of none but its own 422, in a form not ours."""
+    answers = operation.setdefault("responses", {})
+    answers.pop("422", None)
+    problems = {"400": "请求参数不合要求", "404": "没有这样的数据", "500": "服务内部错误", "503": "稍后再试"}
+    if "requestBody" in operation:
+        problems |= {"413": "请求内容过大", "422": "请求内容不合要求"}
+    if path.startswith("/editions/"):
+        problems["410"] = "版本已不保留"
+    for status, told in problems.items():
+        answers[status] = problem_response(told)
 
 
 def in_words_of_3_0(node: Any) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from api.ogc.asking import DEFAULT_LIMIT, MAX_LIMIT
-from api.ogc.documents import FORMATS_OF_ITEMS, GEOJSON, HTML, JSON, SCHEMA_JSON
+from api.ogc.documents import FORMATS_OF_ITEMS, GEOJSON, HTML, JSON, SCHEMA_JSON, schema_of_field
 from api.ogc.systems import CRS84, SYSTEMS
-from geo.layers.schema import LAYERS
+from api.openapi import problem_response
+from geo.layers.schema import LAYERS, Field, Layer
 from geo.store.nearest import MOST_NEAREST
 
 _TAG = ["图层"]
@@ -160,15 +161,6 @@ _SEARCH = {
 }
 
 
-def _problem(told: str) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": ["type", "status", "detail"],
-        "properties": {"type": _text(), "status": {"type": "integer"}, "detail": _text(), "where": _text()},
-    }
-    return {"description": told, "content": {"application/problem+json": {"schema": schema}}}
-
-
 def _content(schema: dict[str, Any], kind: str, *others: str) -> dict[str, Any]:
     text = {other: {"schema": {"type": "string"}} for other in others}
     return {kind: {"schema": schema}, **text}
@@ -180,10 +172,10 @@ def _get(
     """A GET with what it answers (/req/oas30/exceptions-codes)."""
     answers: dict[str, Any] = {
         "200": {"description": summary, "content": content},
-        "400": _problem("请求参数不合要求"),
-        **({"404": _problem("没有这个图层或要素")} if found else {}),
-        "500": _problem("服务内部错误"),
-        "503": _problem("数据库没有应答或服务繁忙"),
+        "400": problem_response("请求参数不合要求"),
+        **({"404": problem_response("没有这个图层或要素")} if found else {}),
+        "500": problem_response("服务内部错误"),
+        "503": problem_response("数据库没有应答或服务繁忙"),
     }
     return {
         "tags": _TAG, "operationId": name, "summary": summary, "parameters": parameters, "responses": answers,
@@ -193,7 +185,7 @@ def _get(
 def _post(name: str, summary: str, body: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     operation = _get(name, summary, [_COLLECTION], content)
     operation["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
-    operation["responses"]["413"] = _problem("请求内容过大")
+    operation["responses"]["413"] = problem_response("请求内容过大")
     return operation
 
 
@@ -272,3 +264,22 @@ PATHS: dict[str, dict[str, Any]] = {
         )
     },
 }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return _query(field.name, schema_of_field(field), field.zh, style="form", explode=False)
+
+
+def _items_of(layer: Layer) -> dict[str, Any]:
+    """The items of one layer: its fields by name, as GDAL looks for them before it leaves a filter to the server."""
+    content = dict(_ITEMS_CONTENT)
+    if layer.geometry is None:
+        del content[FORMATS_OF_ITEMS["fgb"]]
+    fields = [_field(field) for field in layer.fields if field.kind != "json"]
+    forms = [word for word in FORMATS_OF_ITEMS if word != "fgb" or layer.geometry is not None]
+    parameters = [_LIMIT, *_SELECTING, _CRS, *_SHOWING, *fields, _form(*forms, "json"), _LANGUAGE]
+    return {"get": _get(f"getFeatures_{layer.name}", layer.zh, parameters, content)}
+
+
+# A path without variables goes before one with them.
+PATHS |= {f"/collections/{layer.name}/items": _items_of(layer) for layer in LAYERS.values()}

@@ -150,7 +150,7 @@ def collections(store: Store, base_url: str, further: Any) -> dict[str, Any]:
 
 def schema_of(layer: Layer, base_url: str, what: str) -> dict[str, Any]:
     """Queryables or sortables as JSON Schema (/req/queryables/get-queryables-response)."""
-    properties = {field.name: _schema(field) for field in layer.fields if field.kind != "json"}
+    properties = {field.name: schema_of_field(field) for field in layer.fields if field.kind != "json"}
     if what == "queryables" and layer.geometry is not None:
         kind = "any" if layer.geometry == "any" else layer.geometry
         properties["geom"] = {"title": "几何", "format": f"geometry-{kind}", "x-ogc-role": "primary-geometry"}
@@ -164,7 +164,8 @@ def schema_of(layer: Layer, base_url: str, what: str) -> dict[str, Any]:
     }
 
 
-def _schema(field: Field) -> dict[str, Any]:
+def schema_of_field(field: Field) -> dict[str, Any]:
+    """The schema of the values of a field."""
     kinds: dict[str, dict[str, Any]] = {
         "text": {"type": "string"},
         "real": {"type": "number"},

@@ -115,7 +115,6 @@ def draw(
             rings = 0
             dropped = False
             touched = False
-            small = True
             # Where every vertex lies on a whole unit already, rounding moves nothing and a valid polygon stays one.
             entire = shift > 0 and not geographic
             for ring in range(first, last):
@@ -142,8 +141,6 @@ def draw(
                     entire = False
                     n = clip_ring(px, py, n, qx, qy)
                 touched = touched or n > 0
-                if east - west > 2 or south - north > 2:
-                    small = False
                 n = straighten(px, py, n)
                 area = doubled_area(px, py, 0, n) if n >= 3 else np.int64(0)
                 if (area >= 0 and hole) or (area <= 0 and not hole):
@@ -162,11 +159,11 @@ def draw(
                     out = _with_room(out, used, 10 * starts[rings] + 16 * rings)
                     used = _put_rings(out, used, fx, fy, starts, rings)
             elif touched:
-                # Smaller than a unit: a square of one; what is long and thinner than one is drawn by the mending.
-                faulty[k] = not small
+                # Smaller or thinner than a unit: a square of one where it begins, or where the mending finds it.
                 a = column_of(xy[ring_start[first], 0], deeper, z, x)
                 b = row_of(xy[ring_start[first], 1], geographic, z, y)
-                if small and _LOW <= a < _HIGH and _LOW <= b < _HIGH:
+                faulty[k] = not (_LOW <= a < _HIGH and _LOW <= b < _HIGH)
+                if not faulty[k]:
                     fx[0], fx[1], fx[2], fx[3] = a, a + 1, a + 1, a
                     fy[0], fy[1], fy[2], fy[3] = b, b, b + 1, b + 1
                     starts[1] = 4

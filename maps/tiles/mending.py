@@ -24,16 +24,17 @@ def mended_commands(shapes: NDArray[np.object_]) -> tuple[NDArray[np.uint8], Int
     near = shapely.clip_by_rect(_valid(shapes), low, low, high, high)
     rounded = shapely.set_precision(_valid(near), 1.0)
     parts, owner = shapely.get_parts(rounded, return_index=True)
+    while (shapely.get_type_id(parts) > 3).any():  # clipping leaves collections of multipolygons
+        parts, place = shapely.get_parts(parts, return_index=True)
+        owner = owner[place]
     areal = shapely.get_type_id(parts) == 3
     parts, owner = parts[areal], owner[areal]
-    # What is thinner than a unit is drawn as wide as one.
+    # What is smaller or thinner than a unit is drawn as a square of one, on the spot.
     flat = np.setdiff1d(np.flatnonzero(~shapely.is_empty(near)), owner)
     if len(flat):
-        wide = shapely.clip_by_rect(shapely.buffer(near[flat], 0.75, join_style="mitre"), low, low, high, high)
-        thin, place = shapely.get_parts(shapely.set_precision(wide, 1.0), return_index=True)
-        solid = shapely.get_type_id(thin) == 3
-        thin, place = thin[solid], flat[place[solid]]
-        parts, owner = np.append(parts, thin), np.append(owner, place)
+        corner = np.clip(np.floor(shapely.get_coordinates(shapely.point_on_surface(near[flat]))), low, high - 1)
+        squares = shapely.box(corner[:, 0], corner[:, 1], corner[:, 0] + 1, corner[:, 1] + 1)
+        parts, owner = np.append(parts, squares), np.append(owner, flat)
         order = np.argsort(owner, kind="stable")
         parts, owner = parts[order], owner[order]
     parts = shapely.orient_polygons(parts)

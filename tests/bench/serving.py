@@ -463,7 +463,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Tables to stderr as they are made and to stdout at the end, then one JSON document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("parcels", nargs="?", type=int, default=202_500)
-    parser.add_argument("--zooms", default="8-16", help="first-last")
+    parser.add_argument("--zooms", default="8-16", help="as in 8,10,12-16")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tiles", type=int, default=400, help="at most so many different tiles a zoom")
@@ -474,9 +474,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     if missing := generator_missing():
         sys.exit(missing)
-    first, _, last = chosen.zooms.partition("-")
+    zooms: list[int] = []
+    for part in chosen.zooms.split(","):
+        first, _, last = part.partition("-")
+        zooms += range(int(first), int(last or first) + 1)
     plan = Plan(
-        chosen.parcels, tuple(range(int(first), int(last or first) + 1)), chosen.seconds, chosen.rounds, chosen.tiles,
+        chosen.parcels, tuple(zooms), chosen.seconds, chosen.rounds, chosen.tiles,
         chosen.large, chosen.tipg, chosen.only,
     )  # fmt: skip
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped too

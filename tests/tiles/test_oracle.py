@@ -269,7 +269,7 @@ def test_each_feature_is_drawn_where_it_is(both: Both, layer: str) -> None:
             # Pieces thinner than a unit vanish, so what is drawn is held against the land, not the land against it.
             seen = shapely.intersection(shapely.make_valid(drawn), inner)
             apart = shapely.distance(shapely.points(shapely.get_coordinates(seen)), true)
-            assert apart.max(initial=0) <= 1.5, (tile, key)
+            assert apart.max(initial=0) <= 2, (tile, key)  # half a diagonal, and as much where a crossing was rounded
     assert compared >= 12
     assert areas[0] == pytest.approx(areas[1], rel=1e-3)
 
