@@ -82,6 +82,7 @@ def create_app(
         watcher = Watcher(app.state.editions, settings) if settings.publish else None
         if watcher is not None:
             watcher.start()
+            app.state.watched = True
         warming = asyncio.create_task(asyncio.to_thread(_warm, app.state.tiles, app.state.editions))
         counting = asyncio.create_task(_publish_counts(app.state.figures))
         try:

@@ -42,6 +42,7 @@ _PARAMETERS = frozenset({"properties", "filter", "filter-lang"})
 _QUERY_CHARACTERS = 16 * 1024
 _FILTERS_KNOWN = 256
 _FIRST_EDITION_S = 25.0
+_LOOK_AGAIN_S = 0.25
 _YEAR = b"public, max-age=31536000, immutable"
 _TILE_HEADERS = [(b"content-type", MVT.encode()), (b"vary", b"Accept-Encoding")]
 
@@ -70,7 +71,11 @@ class TileEndpoint:
         state, path = scope["app"].state, scope["path_params"]
         source: TileSource = state.tiles
         pinned = "edition" in path
-        edition = state.editions.edition(path["edition"]) if pinned else await self._edition(state.editions)
+        edition = (
+            state.editions.edition(path["edition"])
+            if pinned
+            else await self._edition(state.editions, getattr(state, "watched", False))
+        )
         wanted = self._wanted(path, scope["query_string"])
         key = source.wanted(edition, wanted)
         etag = _etag(key)
@@ -99,15 +104,16 @@ class TileEndpoint:
         headers.append((b"content-length", b"%d" % len(data)))
         await _answer(send, 200, headers, b"" if method == "HEAD" else data)
 
-    async def _edition(self, editions: Editions) -> Edition:
-        """The newest edition; the first one of a store is made when somebody asks for it, if it is not being made."""
+    async def _edition(self, editions: Editions, watched: bool) -> Edition:
+        """The newest edition; the first one of a store is waited for, and made here where nobody watches the store."""
         try:
             return editions.current()
         except Busy:
             if not editions.can_publish:
                 raise
         if self._publishing is None or self._publishing.done():
-            self._publishing = asyncio.create_task(asyncio.to_thread(editions.publish))
+            work = _published(editions) if watched else asyncio.to_thread(editions.publish)
+            self._publishing = asyncio.create_task(work)
         try:
             return await asyncio.wait_for(asyncio.shield(self._publishing), _FIRST_EDITION_S)
         except TimeoutError:
@@ -167,6 +173,15 @@ class TileEndpoint:
             running.add_done_callback(lambda _: self._making.pop(place, None))
         # Who goes away does not take the tile from the others.
         return await asyncio.shield(running)
+
+
+async def _published(editions: Editions) -> Edition:
+    """The first edition, when the process that makes it is done."""
+    while True:
+        try:
+            return editions.current()
+        except Busy:
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 def _etag(key: Key) -> bytes:
