@@ -24,7 +24,7 @@ from maps.tiles.matrices import TileMatrixSet
 from maps.tiles.mending import in_tile_units, mended_commands
 from maps.tiles.mvt import gather, key_messages, layer_message, vertex_count, write_features
 from maps.tiles.publishing import gathered_level, state_numbers
-from maps.tiles.shapes import polygons_of, vertices_of
+from maps.tiles.shapes import geometries_of, polygons_of, vertices_of
 
 # A tile with more features than this shows them gathered, and says so.
 MOST_FEATURES = 30_000
@@ -215,7 +215,7 @@ def _gathered_anew(layer: LayerEdition, place: int, rows: NDArray[np.int64]) -> 
     chosen[rows] = True
     features = np.flatnonzero(chosen[finer.rows])
     rows = finer.rows[features].astype(np.int64)
-    geometries = polygons_of(finer, features)
+    geometries = geometries_of(finer, features)
     boxes = finer.boxes[features].astype(np.float64)
     groups = gathered(
         geometries, (boxes[:, :2] + boxes[:, 2:]) / 2, state_numbers(kind, layer.table, rows), level.cell_zoom,

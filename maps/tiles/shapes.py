@@ -145,6 +145,28 @@ def polygons_of(
     return shapely.multipolygons(polygons, indices=feature_of_ring[~hole])
 
 
+def geometries_of(shapes: Shapes, features: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Features of any kind as shapely geometries in cells of the grid."""
+    out = np.empty(len(features), dtype=object)
+    for kind, simple, many in (
+        (LINE, shapely.linestrings, shapely.multilinestrings),
+        (POINT, shapely.points, shapely.multipoints),
+    ):
+        chosen = np.flatnonzero(shapes.kinds[features] == kind)
+        if len(chosen):
+            lines = _ranges(shapes.feature_start, features[chosen])
+            vertices = shapes.xy[_ranges(shapes.ring_start, lines)].astype(np.float64)
+            lengths = np.diff(shapes.ring_start)[lines]
+            line_of_vertex = np.repeat(np.arange(len(lines)), lengths)
+            parts = simple(vertices, indices=line_of_vertex) if kind == LINE else simple(vertices)
+            owner = np.repeat(np.arange(len(chosen)), np.diff(shapes.feature_start)[features[chosen]])
+            out[chosen] = many(parts, indices=owner)
+    areal = np.flatnonzero(shapes.kinds[features] == POLYGON)
+    if len(areal):
+        out[areal] = polygons_of(shapes, features[areal])
+    return out
+
+
 def vertices_of(shapes: Shapes, features: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places of the vertices of features, in the order in which ``polygons_of`` takes them."""
     return _ranges(shapes.ring_start, _ranges(shapes.feature_start, features))

@@ -294,7 +294,9 @@ def test_a_tile_holds_the_features_of_its_box(
     features = decoded[layer]["features"]
     key = LAYERS[source].key
     inside = everything[
-        shapely.intersects(shapely.box(*WEB_MERCATOR_QUAD.lonlat_bounds(z, x, y)), np.asarray(everything.geometry.array))
+        shapely.intersects(
+            shapely.box(*WEB_MERCATOR_QUAD.lonlat_bounds(z, x, y)), np.asarray(everything.geometry.array)
+        )
     ]
     drawn = {feature["properties"][key] for feature in features}
     assert set(inside[key]) <= drawn

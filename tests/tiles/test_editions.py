@@ -49,12 +49,12 @@ def chequered(side: int = SIDE, west: float = WEST) -> gpd.GeoDataFrame:
     )
 
 
-def stored(store: Store, frame: gpd.GeoDataFrame, name: str = "L1", mode: str = "replace") -> None:
-    """The frame as one load of parcels."""
-    load = Load(name, "parcels", f"{name}.gpkg", "0" * 64, "canonical", "EPSG:4490", "2026-01-01T00:00:00+08:00",
+def stored(store: Store, frame: gpd.GeoDataFrame, name: str = "L1", layer: str = "parcels") -> None:
+    """The frame as one load."""
+    load = Load(name, layer, f"{name}.gpkg", "0" * 64, "canonical", "EPSG:4490", "2026-01-01T00:00:00+08:00",
                 None, len(frame), len(frame), 0, 0)  # fmt: skip
-    full = frame.reindex(columns=[*LAYERS["parcels"].columns, "geometry"])
-    store.write_load(load, full, gpd.GeoDataFrame(geometry=[], crs="EPSG:4490"), mode)  # type: ignore[arg-type]
+    full = frame.reindex(columns=[*LAYERS[layer].columns, "geometry"])
+    store.write_load(load, full, gpd.GeoDataFrame(geometry=[], crs="EPSG:4490"))
 
 
 class Kept:
@@ -150,6 +150,32 @@ def test_neighbours_share_their_border_at_every_level(chequer: Kept) -> None:
         whole = shapely.coverage_union_all(polygons)
         assert shapely.get_num_geometries(whole) == 1
         assert not shapely.get_rings(whole)[1:].size, "a hole is a gap between neighbours"
+
+
+def test_many_lines_are_gathered_by_state_with_their_length(tmp_path: Path) -> None:
+    number = 6000
+    x = WEST + np.arange(number) % 100 * STEP_DEG
+    y = SOUTH + np.arange(number) // 100 * STEP_DEG
+    ends = np.stack([np.column_stack([x, y]), np.column_stack([x + STEP_DEG, y])], axis=1)
+    frame = gpd.GeoDataFrame(
+        {"edge_id": [f"E{k:05d}" for k in range(number)], "mode": "road",
+         "road_class": np.where(np.arange(number) % 2 == 0, "county", "trunk")},
+        geometry=shapely.linestrings(ends), crs="EPSG:4490",
+    )  # fmt: skip
+    kept = Kept(tmp_path)
+    stored(kept.store, frame, layer="network")
+    edition = kept.editions.publish()
+    for filter, count in ((None, number), ("road_class = 'county' OR edge_id < 'E05000'", 5500)):
+        filters = () if filter is None else (parse_filter(filter, LAYERS["network"]),)
+        found: dict[int, dict[str, object]] = {}
+        for place in tiles_at(9, frame):
+            wanted = Wanted(("network",), WEB_MERCATOR_QUAD, 9, *place, filters=filters)
+            found |= decoded(kept.source.tile(edition, wanted).data)
+        told = [feature["properties"] for feature in found.values()]
+        assert sum(one["count"] for one in told) == count  # type: ignore[index, misc]
+        # A thousandth of a degree of longitude at 31.5° is 95 m.
+        assert sum(one["length_km"] for one in told) == pytest.approx(count * 0.095, rel=0.01)  # type: ignore[index, misc]
+    kept.store.close()
 
 
 # ---------------------------------------------------------------------- filters, columns, scopes
