@@ -44,7 +44,7 @@ class Running:
         deadline = time.monotonic() + within_s
         while True:
             try:
-                answer = httpx.get(self.url + path, timeout=10)
+                answer = httpx.get(self.url + path, timeout=30)
                 if answer.status_code == status:
                     return answer
                 said = f"{answer.status_code} {answer.text[:200]}"

@@ -32,7 +32,7 @@ def test_a_killed_worker_is_replaced_while_others_answer(service: Running) -> No
     def ask() -> None:
         while not stop.is_set():
             try:
-                answer = httpx.get(f"{service.url}/runs", timeout=20)
+                answer = httpx.get(f"{service.url}/runs", timeout=60)
                 if answer.status_code != 200:
                     refused.append(f"{answer.status_code}")
             except httpx.TransportError as error:
@@ -67,7 +67,7 @@ def test_the_replaced_worker_answers_too(service: Running) -> None:
             assert time.monotonic() < deadline, f"no new worker beside {now}"
             time.sleep(0.05)
     deadline = time.monotonic() + 40
-    while "lianpian_workers 2.0" not in httpx.get(f"{service.url}/metrics", timeout=20).text:
+    while "lianpian_workers 2.0" not in httpx.get(f"{service.url}/metrics", timeout=60).text:
         assert time.monotonic() < deadline
         time.sleep(0.2)
 

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import DESK, Lab
-from tests.browser.conftest import lab as browser_lab
 from tests.clients.tiled import tile_at, tiled_district
 
 pytestmark = pytest.mark.browser
-tiled, lab = tiled_district, browser_lab
+tiled = tiled_district
 LIBRARY = Path(__file__).resolve().parents[2] / "maps/workbench/node_modules/maplibre-gl/dist"
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <style>body { margin: 0 } #map { height: 100vh }</style>
