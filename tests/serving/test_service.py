@@ -43,7 +43,7 @@ def test_a_killed_worker_is_replaced_while_others_answer(service: Running) -> No
         client.start()
     time.sleep(0.5)
     os.kill(before[0], signal.SIGKILL)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 150
     while (now := service.workers()) == before or len(now) < 2:
         assert time.monotonic() < deadline, f"no new worker beside {now}"
         time.sleep(0.1)
@@ -62,11 +62,11 @@ def test_the_replaced_worker_answers_too(service: Running) -> None:
     for _ in range(3):
         killed = service.workers()[0]
         os.kill(killed, signal.SIGKILL)
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 150
         while killed in (now := service.workers()) or len(now) < 2:
             assert time.monotonic() < deadline, f"no new worker beside {now}"
             time.sleep(0.05)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 150
     while "lianpian_workers 2.0" not in httpx.get(f"{service.url}/metrics", timeout=60).text:
         assert time.monotonic() < deadline
         time.sleep(0.2)
