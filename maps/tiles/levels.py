@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from maps.tiles.grid import BITS
+from maps.tiles.shapes import made_valid
 
 # Full detail from here.
 FULL_ZOOM = 14
@@ -149,7 +150,7 @@ def _united_polygons(polygons: NDArray[np.object_], grid_cells: float) -> shapel
     try:
         return shapely.set_precision(shapely.multipolygons(shapely.get_parts(polygons)), grid_cells)
     except shapely.errors.GEOSException:
-        return shapely.union_all(_made_valid(polygons), grid_size=grid_cells)
+        return shapely.union_all(made_valid(polygons), grid_size=grid_cells)
 
 
 def _never_lost(
@@ -161,12 +162,3 @@ def _never_lost(
         low = np.floor(places[flat] / grid_cells) * grid_cells
         united[flat] = shapely.box(low[:, 0], low[:, 1], low[:, 0] + grid_cells, low[:, 1] + grid_cells)
     return united
-
-
-def _made_valid(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-    faulty = ~shapely.is_valid(geometries)
-    if not faulty.any():
-        return geometries
-    out = geometries.copy()
-    out[faulty] = shapely.make_valid(geometries[faulty], method="structure")
-    return out

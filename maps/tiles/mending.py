@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from maps.tiles.drawing import put_polygons
 from maps.tiles.grid import from_grid
 from maps.tiles.matrices import BUFFER, EXTENT, TileMatrixSet
+from maps.tiles.shapes import made_valid
 
 Ints = NDArray[np.int64]
 
@@ -21,8 +22,8 @@ def mended_commands(shapes: NDArray[np.object_]) -> tuple[NDArray[np.uint8], Int
     shapes : (n,) polygons and multipolygons, rows downwards
     """
     low, high = -BUFFER, EXTENT + BUFFER
-    near = shapely.clip_by_rect(_valid(shapes), low, low, high, high)
-    rounded = shapely.set_precision(_valid(near), 1.0)
+    near = shapely.clip_by_rect(made_valid(shapes), low, low, high, high)
+    rounded = shapely.set_precision(made_valid(near), 1.0)
     parts, owner = shapely.get_parts(rounded, return_index=True)
     while (shapely.get_type_id(parts) > 3).any():  # clipping leaves collections of multipolygons
         parts, place = shapely.get_parts(parts, return_index=True)
@@ -48,15 +49,6 @@ def mended_commands(shapes: NDArray[np.object_]) -> tuple[NDArray[np.uint8], Int
     polygon_of_ring = owner[part_of_ring] if len(rings) else np.empty(0, dtype=np.int64)
     polygon_start = np.searchsorted(polygon_of_ring, np.arange(len(shapes) + 1)).astype(np.int64)
     return put_polygons(np.ascontiguousarray(xy[:, 0]), np.ascontiguousarray(xy[:, 1]), ring_start, polygon_start)
-
-
-def _valid(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Geometries, the invalid ones of them made valid: to do it to all costs far more than to ask."""
-    faulty = ~shapely.is_valid(shapes)
-    if faulty.any():
-        shapes = shapes.copy()
-        shapes[faulty] = shapely.make_valid(shapes[faulty], method="structure")
-    return shapes
 
 
 def in_tile_units(cells: NDArray[np.uint32], matrices: TileMatrixSet, z: int, x: int, y: int) -> NDArray[np.float64]:

@@ -167,6 +167,16 @@ def geometries_of(shapes: Shapes, features: NDArray[np.int64]) -> NDArray[np.obj
     return out
 
 
+def made_valid(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Geometries, the invalid ones of them made valid: to do it to all costs far more than to ask."""
+    faulty = ~shapely.is_valid(geometries)
+    if not faulty.any():
+        return geometries
+    out = geometries.copy()
+    out[faulty] = shapely.make_valid(geometries[faulty], method="structure")
+    return out
+
+
 def vertices_of(shapes: Shapes, features: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places of the vertices of features, in the order in which ``polygons_of`` takes them."""
     return _ranges(shapes.ring_start, _ranges(shapes.feature_start, features))
